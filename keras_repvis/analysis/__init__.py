@@ -1,0 +1,9 @@
+"""Questions asked of any representation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["attribution", "information"],
+    submod_attrs={},
+)

@@ -1,0 +1,9 @@
+"""Where the evidence is: maps from an output back to the image."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[],
+    submod_attrs={},
+)

@@ -1,0 +1,9 @@
+"""Datasets as TFDS builders, label splits and deterministic input pipelines."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[],
+    submod_attrs={},
+)

@@ -1,0 +1,9 @@
+"""Small serialisable Keras layers; each file is one idea and carries the paper's word for it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[],
+    submod_attrs={},
+)

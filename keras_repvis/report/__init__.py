@@ -1,0 +1,9 @@
+"""Figures and self-contained HTML."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[],
+    submod_attrs={},
+)

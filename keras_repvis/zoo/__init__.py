@@ -1,0 +1,9 @@
+"""A versioned local zoo of SavedModels: publish, resolve, verify, load."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[],
+    submod_attrs={},
+)
