@@ -1,0 +1,113 @@
+"""How every command-line program of this package starts, asks for help, fails and stops.
+
+A program is a module with a docstring (what it does, then commands to copy), its absl flags, `main(argv)` and
+
+    def run():
+        program.run(main)
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the user's input or the machine prevented it
+(one line ``error: ...`` says what), 130 interrupted.
+"""
+
+import os
+import shutil
+import sys
+import textwrap
+import traceback
+
+from absl import app, flags
+
+_DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error, not only its message.")
+
+_HELP = frozenset(("--help", "-help", "--helpshort", "-helpshort", "-h", "-?"))
+
+
+def run(main, argv=None):
+    """Parse the flags, call `main(argv)` and exit.
+
+    Args:
+        main: Function of the list of positional arguments (the program's name first), defined in the program's module.
+        argv: List of strings, the program's name first; `sys.argv` when None.
+
+    Raises:
+        SystemExit: Always; its code is 0 after success or help, 1 after an error and 130 after Ctrl-C.
+    """
+    argv = list(sys.argv if argv is None else argv)
+    # Quiet unless asked: TensorFlow's greetings would bury the one line that matters.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if _asks_for_help(argv[1:]):
+        print(help_text(main.__module__))
+        sys.exit(0)
+    app.run(_Guarded(main), argv=argv, flags_parser=_parse)
+
+
+def help_text(module):
+    """Return the docstring of the program `module` (its name, already imported) followed by its flags."""
+    found = sys.modules[module]
+    # absl files the flags of a program started by its path under that path.
+    owner = sys.argv[0] if module == "__main__" else module
+    own = [flag for flag in flags.FLAGS.get_key_flags_for_module(owner) if flag.name != _DEBUG.name]
+    width = min(120, max(60, shutil.get_terminal_size().columns))
+    entries = [_flag_help(flag, width) for flag in [*own, flags.FLAGS["debug"]]]
+    return "\n".join([(found.__doc__ or "").strip(), "", "Flags:", *entries])
+
+
+def _flag_help(flag, width):
+    name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
+    notes = [note for note in (flag.parser.syntactic_help, _default(flag)) if note]
+    text = " ".join([flag.help or "", f"({'; '.join(notes)})" if notes else ""]).strip()
+    return textwrap.fill(f"{name}: {text}", width, initial_indent="  ", subsequent_indent="      ")
+
+
+def _default(flag):
+    return f"default: {flag.default_as_str}" if flag.default_as_str else ""
+
+
+def _asks_for_help(arguments):
+    flags_end = arguments.index("--") if "--" in arguments else len(arguments)
+    return any(argument in _HELP for argument in arguments[:flags_end])
+
+
+def _parse(argv):
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(error)
+        sys.exit(1)
+
+
+class _Guarded:
+    """Calls a program's `main` and turns the failures that are not bugs into one line and an exit code."""
+
+    def __init__(self, main):
+        self.main = main
+
+    def __call__(self, argv):
+        try:
+            code = self.main(argv)
+            sys.stdout.flush()
+            return code
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # The reader of stdout (`| head`) has seen enough. Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (ValueError, OSError, flags.Error, app.UsageError) as error:
+            if _DEBUG.value:
+                traceback.print_exc()
+            _fail(error)
+            return 1
+
+
+def _fail(error):
+    print(f"error: {_message(error)}", file=sys.stderr)
+    if isinstance(error, (flags.Error, app.UsageError)):
+        print(f"Try: {os.path.basename(sys.argv[0])} --help", file=sys.stderr)
+
+
+def _message(error):
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return str(error) or type(error).__name__
