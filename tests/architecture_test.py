@@ -111,6 +111,14 @@ def test_library_code_has_no_bare_assert():
     assert found == []
 
 
+def test_lines_fit_120_columns():
+    sources = [*LIBRARY, *(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))]
+    found = [f"{source}:{number}: {len(line)}" for source in sources
+             for number, line in enumerate((ROOT / source).read_text(encoding="utf-8").splitlines(), 1)
+             if len(line) > 120]
+    assert found == []
+
+
 def test_nothing_imports_libraries_that_change_keras_for_the_whole_process():
     """tensorflow_model_optimization switches the process to Keras 2; tensorflow_hub needs a setuptools of the past."""
     banned = {"tensorflow_model_optimization", "tensorflow_hub"}

@@ -11,16 +11,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Data sets are built once a session, in a place of their own; workers of pytest-xdist inherit it from the first process.
-_DATA_DIR = None
-if "TFDS_DATA_DIR" not in os.environ:
-    _DATA_DIR = os.environ["TFDS_DATA_DIR"] = tempfile.mkdtemp(prefix="repvis_tests_")
+# Data sets are built once a session, and versions published, in a place of their own; the workers of pytest-xdist
+# inherit it from the process that started them.
+_SCRATCH = None
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _SCRATCH = tempfile.mkdtemp(prefix="repvis_tests_")
+    os.environ["TFDS_DATA_DIR"] = os.path.join(_SCRATCH, "data")
+    os.environ["KERAS_REPVIS_ZOO"] = os.path.join(_SCRATCH, "zoo")
 
 
 def pytest_unconfigure(config):
-    """Remove the data sets that this session built."""
-    if _DATA_DIR is not None:
-        shutil.rmtree(_DATA_DIR, ignore_errors=True)
+    """Remove what this session built."""
+    if _SCRATCH is not None:
+        shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
 class _TensorFlowSettings(importlib.abc.MetaPathFinder):
