@@ -5,5 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
-    submod_attrs={},
+    submod_attrs={
+        "listing": ["list_versions"],
+        "loading": ["load", "load_saved_model"],
+        "manifest": ["IntegrityError", "verify"],
+        "publishing": ["publish"],
+        "resolve": ["Version", "read_manifest"],
+        "root": ["find_root"],
+    },
 )
