@@ -5,5 +5,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
-    submod_attrs={},
+    submod_attrs={
+        "channels": ["make_divisible"],
+        "conv_block": ["ConvBlock"],
+        "depthwise_separable": ["DepthwiseSeparable"],
+        "fused_inverted_bottleneck": ["FusedInvertedBottleneck"],
+        "inverted_residual": ["InvertedResidual"],
+        "layer_scale": ["LayerScale"],
+        "squeeze_excite": ["SqueezeExcite"],
+        "universal_inverted_bottleneck": ["UniversalInvertedBottleneck"],
+    },
 )

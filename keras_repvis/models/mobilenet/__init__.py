@@ -1,9 +1,12 @@
-"""The MobileNet family, V1 to V4: one table of block records each."""
+"""The MobileNets, versions 1 to 4, from one table of block records each."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
-    submod_attrs={},
+    submod_attrs={
+        "v1": ["MobileNetV1"],
+        "v2": ["MobileNetV2"],
+    },
 )
