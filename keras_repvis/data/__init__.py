@@ -5,5 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
-    submod_attrs={},
+    submod_attrs={
+        "catalog": ["names"],
+        "decode": ["CorruptImageError"],
+        "label_subset": ["LabelSubset"],
+        "position": ["Position"],
+        "source": ["Source"],
+        "stream": ["Stream"],
+    },
 )
