@@ -12,10 +12,11 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the user'
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 import traceback
 
-from absl import app, flags
+from absl import app, flags, logging
 
 _DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error, not only its message.")
 
@@ -33,12 +34,39 @@ def run(main, argv=None):
         SystemExit: Always; its code is 0 after success or help, 1 after an error and 130 after Ctrl-C.
     """
     argv = list(sys.argv if argv is None else argv)
-    # Quiet unless asked: TensorFlow's greetings would bury the one line that matters.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if _asks_for_help(argv[1:]):
         print(help_text(main.__module__))
         sys.exit(0)
     app.run(_Guarded(main), argv=argv, flags_parser=_parse)
+
+
+def import_tensorflow():
+    """Import TensorFlow without its greetings, which no log level silences; a program calls this after its checks.
+
+    What TensorFlow writes to stderr while it starts is shown only if it fails to, or with --debug.
+
+    Returns:
+        The module `tensorflow`.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as greetings:
+        os.dup2(greetings.fileno(), 2)
+        quiet = False
+        try:
+            import tensorflow
+
+            # Looks for devices now, because that greets too.
+            tensorflow.config.list_physical_devices()
+            quiet = not _DEBUG.value
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if not quiet:
+                greetings.seek(0)
+                os.write(2, greetings.read())
+    return tensorflow
 
 
 def help_text(module):
@@ -83,6 +111,9 @@ class _Guarded:
         self.main = main
 
     def __call__(self, argv):
+        if not flags.FLAGS["verbosity"].present:
+            # absl turns to INFO in a program; TensorFlow would tell of every file it writes.
+            logging.set_verbosity(logging.WARNING)
         try:
             code = self.main(argv)
             sys.stdout.flush()

@@ -21,9 +21,9 @@ def render(facts):
         _section("Limits", facts["limits"] or "Not stated by the publisher."),
         _section("Interface", _interface(facts)),
         _section("Cost", _cost(facts["cost"])),
-        _section("Metrics", _table(("metric", "value"), _rows(facts["metrics"])) or "None were given."),
-        _section("Data", _table(("data", ""), _rows(facts["data"])) or "Not stated by the publisher."),
-        _section("Training", _table(("setting", "value"), _rows(facts["training"])) or "Not stated by the publisher."),
+        _section("Metrics", _table(("metric", "value"), flatten(facts["metrics"])) or "None were given."),
+        _section("Data", _table(("data", ""), flatten(facts["data"])) or "Not stated by the publisher."),
+        _section("Training", _table(("setting", "value"), flatten(facts["training"])) or "Not stated by the publisher."),
         _section("Provenance", _table(("", ""), _provenance(facts))),
         _section("How to load", _loading(handle)),
     ]
@@ -41,9 +41,30 @@ def measure_cost(model):
     trainable = sum(_size(weight) for weight in model.trainable_weights)
     try:
         multiply_adds = int(models.cost(model).multiply_adds)
-    except (AttributeError, ValueError):  # AttributeError: until models.cost exists.
+    except (AttributeError, ImportError, ValueError):  # The first two: until models.cost exists.
         multiply_adds = None
     return {"multiply_adds": multiply_adds, "parameters": parameters, "trainable": trainable}
+
+
+def tensors(signatures):
+    """Return a list of (signature, "inputs" or "outputs", name, type, shape), one of every tensor of `signatures`."""
+    return [
+        (signature, direction, name, spec["dtype"], _shape(spec["shape"]))
+        for signature, parts in sorted(signatures.items())
+        for direction in ("inputs", "outputs")
+        for name, spec in parts[direction].items()
+    ]
+
+
+def flatten(mapping, prefix=""):
+    """Return a list of (dotted name, value as text), one of every leaf of a nested mapping."""
+    rows = []
+    for name, value in sorted(mapping.items()):
+        if isinstance(value, dict):
+            rows += flatten(value, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, f"{value:.6g}" if isinstance(value, float) else str(value)))
+    return rows
 
 
 def _size(weight):
@@ -75,12 +96,7 @@ def _section(title, body):
 
 
 def _interface(facts):
-    rows = [
-        (f"`{signature}`", direction, f"`{name}`", spec["dtype"], _shape(spec["shape"]))
-        for signature, parts in sorted(facts["signatures"].items())
-        for direction in ("inputs", "outputs")
-        for name, spec in parts[direction].items()
-    ]
+    rows = [(f"`{row[0]}`", row[1], f"`{row[2]}`", *row[3:]) for row in tensors(facts["signatures"])]
     return _table(("signature", "", "tensor", "type", "shape"), rows)
 
 
@@ -96,17 +112,6 @@ def _cost(cost):
         ("multiply-adds per example", "not counted" if multiply_adds is None else f"{multiply_adds:,}"),
     ]
     return _table(("cost", "number"), rows)
-
-
-def _rows(mapping, prefix=""):
-    """Return (dotted name, value as text) of every leaf of a nested mapping."""
-    rows = []
-    for name, value in sorted(mapping.items()):
-        if isinstance(value, dict):
-            rows += _rows(value, f"{prefix}{name}.")
-        else:
-            rows.append((prefix + name, f"{value:.6g}" if isinstance(value, float) else str(value)))
-    return rows
 
 
 def _provenance(facts):

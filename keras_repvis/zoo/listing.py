@@ -3,7 +3,7 @@
 import os
 
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo.resolve import Version, version_numbers
+from keras_repvis.zoo.resolving import Version, version_numbers
 from keras_repvis.zoo.root import find_root
 
 

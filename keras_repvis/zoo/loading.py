@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_repvis.zoo import manifest
 from keras_repvis.zoo.publishing import KERAS_FILE
-from keras_repvis.zoo.resolve import resolve
+from keras_repvis.zoo.resolving import resolve
 
 
 def load(handle, root=None, custom_objects=None):

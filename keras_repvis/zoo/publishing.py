@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_repvis.zoo import card, equality, export, manifest, provenance, transaction
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo.resolve import Version, resolve
+from keras_repvis.zoo.resolving import Version, resolve
 from keras_repvis.zoo.root import find_root
 
 KERAS_FILE = "model.keras"
