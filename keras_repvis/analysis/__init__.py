@@ -5,5 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["attribution", "information"],
-    submod_attrs={},
+    submod_attrs={
+        "unsupported": ["UnsupportedModelError"],
+    },
 )
