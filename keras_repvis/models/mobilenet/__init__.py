@@ -8,5 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "v1": ["MobileNetV1"],
         "v2": ["MobileNetV2"],
+        "v3": ["MobileNetV3Large", "MobileNetV3Small"],
+        "v4": ["MobileNetV4ConvLarge", "MobileNetV4ConvMedium", "MobileNetV4ConvSmall"],
     },
 )

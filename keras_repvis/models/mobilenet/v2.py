@@ -60,8 +60,8 @@ def MobileNetV2(
     Example:
         >>> from keras_repvis.models import MobileNetV2
         >>> features = MobileNetV2((64, 64, 3), width_multiplier=0.35, features_only=True)
-        >>> {name: shape[1:] for name, shape in features.output_shape.items()}["stride_8"]
-        (8, 8, 16)
+        >>> features.output["stride_8"].shape
+        (None, 8, 8, 16)
 
     Reference:
         Sandler, Howard, Zhu, Zhmoginov, Chen (2018), "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
