@@ -89,6 +89,8 @@ class Block(keras.layers.Layer):
         shape = input_shape
         for layer in self._branch_layers:
             shape = layer.compute_output_shape(shape)
+        if self._join_layer is not None:
+            shape = self._join_layer.compute_output_shape([input_shape, shape])
         return tuple(shape)
 
     def _make_sublayers(self, input_shape):

@@ -68,7 +68,8 @@ def cost(model, input_shape=None):
 
     Counted are the multiply-adds of convolutions (plain, grouped, dilated, depthwise, separable, transposed) and dense
     layers: positions x kernel area x input channels of a group x filters. Normalisations, activations, pooling,
-    additions and gates are not counted, as is usual for the MobileNets. Nested models and blocks are entered.
+    additions and gates are not counted, as is usual for the MobileNets, nor is what a layer without weights computes
+    in a `call` of its own. Nested models and blocks are entered.
 
     Args:
         model: Functional `keras.Model`, or a sequential one with a known input shape.

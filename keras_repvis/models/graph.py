@@ -68,17 +68,22 @@ def _replay(model, inputs, call, owners, training):
 
 
 def _enter(operation, args, kwargs, call, owners):
-    if not (is_walkable(operation) or isinstance(operation, Block)):
+    nested = is_walkable(operation)
+    if not (nested or _is_plain_block(operation)):
         return call(operation, args, kwargs, owners)
     inputs = args[0] if args else kwargs["inputs"]
     training = kwargs.get("training")
-    if is_walkable(operation):
+    if nested:
         return _replay(functional(operation), inputs, call, (*owners, operation.name), training)
     outputs = inputs
     for layer in operation.branch:
         passed = {"training": training} if training is not None and _takes_training(layer) else {}
         outputs = _enter(layer, (outputs,), passed, call, owners)
     return outputs if operation.join is None else call(operation.join, ([inputs, outputs],), {}, owners)
+
+
+def _is_plain_block(operation):
+    return isinstance(operation, Block) and type(operation).call is Block.call
 
 
 def _takes_training(operation):
