@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from keras_repvis.claims import photo_training
+
+
+def test_arms_of_one_seed_share_their_weights_and_nothing_else():
+    image = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+    networks = [photo_training.network(3, 0.35, **arguments) for arguments in photo_training.ARMS.values()]
+    unchanged, *others = ([weight.numpy() for weight in model.weights] for model in networks)
+    for weights in others:
+        assert len(weights) == len(unchanged)
+        assert all(np.array_equal(one, other) for one, other in zip(weights, unchanged))
+    # With the statistics of the batch: those of no data shrink every output to nothing.
+    outputs = [model(image, training=True).numpy() for model in networks]
+    assert np.abs(outputs[0]).max() > 0.01
+    assert all(np.abs(outputs[0] - other).max() > 0.01 for other in outputs[1:])
+
+
+def test_seeds_differ_in_their_weights():
+    first, second = (photo_training.network(seed, 0.1).weights[0].numpy() for seed in (3, 4))
+    assert not np.array_equal(first, second)
+
+
+def test_one_short_run(monkeypatch):
+    generator = np.random.default_rng(0)
+    images = generator.random((150, 32, 32, 3), np.float32)
+    labels = (images.mean((1, 2, 3)) > 0.5).astype(np.int32)
+    monkeypatch.setattr(photo_training, "photographs", lambda split: (images, labels))
+    monkeypatch.setattr(photo_training, "EPOCHS", 2)
+    photo_training.train.cache_clear()
+    outcome = photo_training.train("inverted residual", 0)
+    # Blocks 2 to 17 expand.
+    assert len(outcome.before) == len(outcome.after) == 16
+    assert all(0.2 < share.mean < 0.8 for share in outcome.before.values())
+    assert any(outcome.after[layer] != outcome.before[layer] for layer in outcome.after)
+    assert 0 <= outcome.accuracy <= 100
+    assert photo_training.train("inverted residual", 0) is outcome
+    assert photo_training.difference("inverted residual", 0)["effect"] == 0
+    photo_training.train.cache_clear()
+
+
+def test_unknown_arms_are_refused():
+    with pytest.raises(ValueError, match="arm='no shortcuts' is not known. Did you mean 'no shortcut'"):
+        photo_training.train("no shortcuts", 0)
