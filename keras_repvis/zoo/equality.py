@@ -24,7 +24,10 @@ def make_inputs(spec, inputs=None):
         ValueError: If `inputs` do not fit.
     """
     if inputs is not None:
-        array = np.asarray(inputs, spec.dtype.as_numpy_dtype)
+        try:
+            array = np.asarray(inputs, spec.dtype.as_numpy_dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"inputs are not accepted: expected an array of {spec.dtype.name}. {error}") from None
         if not spec.shape.is_compatible_with(array.shape) or len(array) == 0:
             raise ValueError(f"inputs have shape {array.shape}: expected {tuple(spec.shape)}, at least one example.")
         return array
@@ -75,8 +78,9 @@ def check_outputs(expected, found, file, limit):
         ValueError: If they differ by more than rounding.
     """
     same_shape = len(expected) == len(found) and all(a.shape == b.shape for a, b in zip(expected, found))
-    scale = max([1e-30, *(np.abs(array).max(initial=0.0) for array in expected)])
-    worst = max([0.0, *(np.abs(a - b).max(initial=0.0) for a, b in zip(expected, found))]) if same_shape else np.inf
+    # NumPy's maximum of NaN is NaN, Python's depends on the order: so the differences stay in one array.
+    scale = np.max([1e-30, *(np.abs(array).max(initial=0.0) for array in expected)])
+    worst = np.max([0.0, *(np.abs(a - b).max(initial=0.0) for a, b in zip(expected, found))]) if same_shape else np.inf
     if not worst / scale <= limit:
         raise ValueError(
             f"model is not fit to publish: read back from {file} it answers differently (by {worst:.3g}, outputs reach "

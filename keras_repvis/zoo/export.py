@@ -39,10 +39,12 @@ def save(model, directory):
     spec = input_spec(model)
     with_names = _named_outputs(model)
     reusable = _reusable(model, spec)
+    # The signatures call the traced function, so that the graph holds the network once for each mode.
+    call = getattr(reusable, "__call__")
 
     @tf.function(input_signature=[spec])
     def serve(inputs):
-        return with_names(model(inputs, training=False))
+        return with_names(call(inputs, training=False))
 
     signatures = {SERVING: serve.get_concrete_function()}
     if takes_images(spec):

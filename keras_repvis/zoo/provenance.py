@@ -36,14 +36,14 @@ def plain(argument, value):
     return _plain(argument, value)
 
 
-def text(argument, value):
+def text(argument, value, required=False):
     """Return the string `value` without surrounding space.
 
     Raises:
-        ValueError: If it is not a string.
+        ValueError: If it is not a string, or is blank although `required`.
     """
-    if not isinstance(value, str):
-        raise ValueError(f"{argument}={value!r} is not accepted: expected a string.")
+    if not isinstance(value, str) or (required and not value.strip()):
+        raise ValueError(f"{argument}={value!r} is not accepted: expected a {'non-empty ' * required}string.")
     return value.strip()
 
 

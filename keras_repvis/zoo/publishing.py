@@ -67,7 +67,7 @@ def publish(
         "data": provenance.describe_data(data),
         "description": provenance.text("description", description),
         "intended_use": provenance.text("intended_use", intended_use),
-        "licence": provenance.text("licence", licence),
+        "licence": provenance.text("licence", licence, required=True),
         "limits": provenance.text("limits", limits),
         "metrics": provenance.plain("metrics", metrics),
         "parent": None if parent is None else resolve(parent, root).handle,
