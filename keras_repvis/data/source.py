@@ -51,12 +51,12 @@ class Source:
     """
 
     def __init__(self, name, split="train", data_dir=None, labels=None, skip_corrupt=False):
-        self.name = str(name)
+        self._folder = _folder(str(name))
+        self.name = str(name) if self._folder is None else f"{catalog.FOLDER_PREFIX}{self._folder}"
         self.split = split
         self.data_dir = data_dir
         self.skip_corrupt = skip_corrupt
         self._subset = label_subset.LabelSubset.read(labels) if isinstance(labels, (str, os.PathLike)) else labels
-        self._folder = _folder(self.name)
         if self._folder is None:
             catalog.check_split(catalog.entry(self.name), split)
 
@@ -74,7 +74,7 @@ class Source:
     def _kept_and_skipped(self):
         kept = np.arange(len(self._examples))
         if self._subset is not None:
-            kept = self._subset.check(self.name, self.split, self._examples.labels)
+            kept = self._subset.check(self._portable_name, self.split, self._examples.labels)
         skipped = []
         if self.skip_corrupt:
             reasons = _in_parallel(self._reason_to_skip, kept)
@@ -135,6 +135,28 @@ class Source:
     def labels(self):
         """Labels of all examples, int32 `(num_examples,)`; -1 where there is none."""
         return self._examples.labels[self._kept_and_skipped[0]]
+
+    @property
+    def _portable_name(self):
+        """The name without the place of a folder, which differs from machine to machine."""
+        if self._folder is None:
+            return self.name
+        return catalog.FOLDER_PREFIX + os.path.basename(os.path.abspath(self._folder))
+
+    def label_subset(self, num_labels, fold=0):
+        """Draw which examples of the whole split count as labelled; see `LabelSubset`.
+
+        Args:
+            num_labels: How many, a multiple of the number of classes.
+            fold: Number of the fold, an integer >= 0. Default 0.
+
+        Returns:
+            `LabelSubset`, to write to a file or to give to a `Source` as `labels`.
+
+        Raises:
+            ValueError: If the split has too few examples of a class.
+        """
+        return label_subset.LabelSubset.draw(self._portable_name, self.split, self._examples.labels, num_labels, fold)
 
     @property
     def skipped(self):
@@ -202,9 +224,10 @@ class Source:
 
 def _folder(name):
     if name.startswith(catalog.FOLDER_PREFIX):
-        return name[len(catalog.FOLDER_PREFIX) :]
+        return os.path.expanduser(name[len(catalog.FOLDER_PREFIX) :])
     known = name in catalog.names()
-    return name if not known and (os.path.isabs(name) or name.startswith(".") or os.path.isdir(name)) else None
+    path = os.path.expanduser(name)
+    return path if not known and (os.path.isabs(path) or name.startswith(".") or os.path.isdir(path)) else None
 
 
 def _in_parallel(function, items):
