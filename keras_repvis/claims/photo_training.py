@@ -77,11 +77,12 @@ def train(arm, seed):
         jit_compile=False,
     )
     settle_statistics(model, images)
-    before = expansion_shares(model, test_images[:SHARE_IMAGES])
+    shares = expansion_shares(model)
+    before = shares(test_images[:SHARE_IMAGES])
     for epoch in range(EPOCHS):
         order = np.random.default_rng([seed, epoch]).permutation(len(images))
         model.fit(images[order], labels[order], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
-    after = expansion_shares(model, test_images[:SHARE_IMAGES])
+    after = shares(test_images[:SHARE_IMAGES])
     accuracy = model.evaluate(test_images, test_labels, batch_size=250, verbose=0, return_dict=True)["accuracy"]
     return Outcome(100 * accuracy, before, after)
 
@@ -139,9 +140,9 @@ def settle_statistics(model, images, batches=50):
         look(tf.constant(images[start : start + BATCH_SIZE]))
 
 
-def expansion_shares(model, images):
-    """Return the `PositiveShare` of each activation that follows an expansion, by its layer's name."""
+def expansion_shares(model):
+    """Return `PositiveActivations` of the activations that follow the expansions of `model`."""
     from keras_repvis.analysis import information
 
     layers = [layer.name for layer in model.layers if layer.name.endswith("_expand_activation")]
-    return information.PositiveActivations(model, layers, threshold=1 / 6)(images, batch_size=50)
+    return information.PositiveActivations(model, layers, threshold=1 / 6)

@@ -12,7 +12,12 @@ from keras_repvis.claims.claim import Claim
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One measurement that is still to be made: a claim and a seed."""
+    """One measurement that is still to be made.
+
+    Attributes:
+        claim: The `Claim` to measure.
+        seed: Integer to measure it with.
+    """
 
     claim: Claim
     seed: int

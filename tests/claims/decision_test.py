@@ -13,8 +13,14 @@ HALF = 0.27764
 
 @pytest.mark.parametrize(
     "mean,verdict",
-    [(0.28, "reproduced"), (0.27, "undecided"), (0.23, "undecided"), (0.22, "not reproduced"), (-0.27, "not reproduced"),
-     (-0.28, "reversed")],
+    [
+        (0.28, "reproduced"),
+        (0.27, "undecided"),
+        (0.23, "undecided"),
+        (0.22, "not reproduced"),
+        (-0.27, "not reproduced"),
+        (-0.28, "reversed"),
+    ],
 )
 @pytest.mark.parametrize("sign,direction", [(1, "greater"), (-1, "less")])
 def test_one_sided_verdicts(mean, verdict, sign, direction):
@@ -24,8 +30,15 @@ def test_one_sided_verdicts(mean, verdict, sign, direction):
 
 @pytest.mark.parametrize(
     "mean,verdict",
-    [(0.0, "reproduced"), (0.72, "reproduced"), (-0.72, "reproduced"), (0.73, "undecided"), (-1.27, "undecided"),
-     (1.28, "not reproduced"), (-1.28, "not reproduced")],
+    [
+        (0.0, "reproduced"),
+        (0.72, "reproduced"),
+        (-0.72, "reproduced"),
+        (0.73, "undecided"),
+        (-1.27, "undecided"),
+        (1.28, "not reproduced"),
+        (-1.28, "not reproduced"),
+    ],
 )
 def test_verdicts_about_nearness(mean, verdict):
     assert decide(Rule("near", threshold=8.0, margin=1.0), 8.0 + mean + NOISE).verdict == verdict

@@ -1,7 +1,9 @@
+import keras
 import numpy as np
 import pytest
 
 from keras_repvis.claims import photo_training
+from keras_repvis.layers import InvertedResidual
 
 
 def test_arms_of_one_seed_share_their_weights_and_nothing_else():
@@ -11,6 +13,8 @@ def test_arms_of_one_seed_share_their_weights_and_nothing_else():
     for weights in others:
         assert len(weights) == len(unchanged)
         assert all(np.array_equal(one, other) for one, other in zip(weights, unchanged))
+    # Blocks 2 to 17 expand.
+    assert len(photo_training.expansion_shares(networks[0]).layers) == 16
     # With the statistics of the batch: those of no data shrink every output to nothing.
     outputs = [model(image, training=True).numpy() for model in networks]
     assert np.abs(outputs[0]).max() > 0.01
@@ -22,16 +26,26 @@ def test_seeds_differ_in_their_weights():
     assert not np.array_equal(first, second)
 
 
+def _two_blocks(seed, width_multiplier, **block_arguments):
+    """A network of the same make that is quick to trace."""
+    keras.utils.set_random_seed(seed)
+    image = features = keras.Input((32, 32, 3))
+    for index in (1, 2):
+        block = InvertedResidual(3, strides=index, momentum=0.9, name=f"block_{index}", **block_arguments)
+        features = block.inline(features)
+    return keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(features)))
+
+
 def test_one_short_run(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.random((150, 32, 32, 3), np.float32)
     labels = (images.mean((1, 2, 3)) > 0.5).astype(np.int32)
     monkeypatch.setattr(photo_training, "photographs", lambda split: (images, labels))
     monkeypatch.setattr(photo_training, "EPOCHS", 2)
+    monkeypatch.setattr(photo_training, "network", _two_blocks)
     photo_training.train.cache_clear()
     outcome = photo_training.train("inverted residual", 0)
-    # Blocks 2 to 17 expand.
-    assert len(outcome.before) == len(outcome.after) == 16
+    assert list(outcome.before) == list(outcome.after) == ["block_1_expand_activation", "block_2_expand_activation"]
     assert all(0.2 < share.mean < 0.8 for share in outcome.before.values())
     assert any(outcome.after[layer] != outcome.before[layer] for layer in outcome.after)
     assert 0 <= outcome.accuracy <= 100

@@ -10,7 +10,7 @@ def measure(seed):
     test_images, _ = photo_training.photographs("test")
     model = photo_training.network(seed, width_multiplier=1.0)
     photo_training.settle_statistics(model, images)
-    shares = photo_training.expansion_shares(model, test_images[: photo_training.SHARE_IMAGES]).values()
+    shares = photo_training.expansion_shares(model)(test_images[: photo_training.SHARE_IMAGES]).values()
     positions = sum(share.positions for share in shares)
     return {
         "effect": sum(share.below_threshold * share.positions for share in shares) / positions,
