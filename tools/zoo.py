@@ -20,11 +20,13 @@ import zipfile
 from absl import flags
 
 from keras_repvis import checks, zoo
-from keras_repvis.zoo import card
+from keras_repvis.zoo import card, provenance
 from keras_repvis.zoo import handle as handles
-from keras_repvis_tools import program, zoo_root
+from keras_repvis_tools import program
 
-flags.declare_key_flag(zoo_root.ZOO_ROOT.name)
+_ZOO_ROOT = flags.DEFINE_string(
+    "zoo_root", None, "Root of the zoo; without it the variable KERAS_REPVIS_ZOO, else a directory among the user's data."
+)
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
 _METRICS = flags.DEFINE_list("metrics", [], "publish: measured numbers, as name=value,name=value.")
 _DESCRIPTION = flags.DEFINE_string("description", "", "publish: one sentence on the model.")
@@ -54,12 +56,12 @@ def _operands(argv):
 
 
 def _list():
-    versions = zoo.list_versions(zoo_root.ZOO_ROOT.value)
+    versions = zoo.list_versions(_ZOO_ROOT.value)
     entries = [_summary(version) for version in versions]
     if _JSON.value:
         print(json.dumps(entries, indent=1))
     elif not entries:
-        print(f"Nothing is published in {zoo.find_root(zoo_root.ZOO_ROOT.value)}.")
+        print(f"Nothing is published in {zoo.find_root(_ZOO_ROOT.value)}.")
     else:
         _print_list(entries)
 
@@ -76,7 +78,7 @@ def _summary(version):
 
 
 def _show(handle):
-    version = zoo.resolve(handle, zoo_root.ZOO_ROOT.value)
+    version = zoo.resolve(handle, _ZOO_ROOT.value)
     record = zoo.verify(version.path, hashes=False)
     if _JSON.value:
         print(json.dumps({"path": str(version.path), **record}, indent=1))
@@ -92,7 +94,10 @@ def _publish(file, handle):
     path = pathlib.Path(file)
     if path.suffix != ".keras" or not path.is_file():
         raise ValueError(f"MODEL.keras={file!r} is not accepted: expected an existing file that ends in .keras.")
-    root = zoo.find_root(zoo_root.ZOO_ROOT.value)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"MODEL.keras={file!r} is not accepted: it is not what model.save(...) writes, a zip archive.")
+    licence = provenance.text("licence", _LICENCE.value, required=True)
+    root = zoo.find_root(_ZOO_ROOT.value)
     parent = None if _PARENT.value is None else zoo.resolve(_PARENT.value, root).handle
     program.import_tensorflow()
     version = zoo.publish(
@@ -101,7 +106,7 @@ def _publish(file, handle):
         root,
         metrics=metrics,
         training={"file": path.name},
-        licence=_LICENCE.value,
+        licence=licence,
         description=_DESCRIPTION.value,
         parent=parent,
         intended_use=_INTENDED_USE.value,
@@ -118,7 +123,7 @@ def _load(path):
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"MODEL.keras='{path}' cannot be read: {error}") from error
 
 
