@@ -69,6 +69,11 @@ def import_tensorflow():
     return tensorflow
 
 
+def say(message):
+    """Tell the user on stderr what is going on."""
+    print(message, file=sys.stderr, flush=True)
+
+
 def help_text(module):
     """Return the docstring of the program `module` (its name, already imported) followed by its flags."""
     found = sys.modules[module]

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "TrainedClassifier",
             "build_classifier",
             "compile_classifier",
+            "fit",
             "open_source",
             "open_stream",
             "open_test_stream",
@@ -20,5 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "progress": ["Progress"],
         "replicas": ["strategy", "synchronize_batch_norm"],
         "run_directory": ["Checkpointing", "RunDirectory"],
+        "seeds": ["train_seeds"],
     },
 )

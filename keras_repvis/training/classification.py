@@ -139,13 +139,14 @@ def train(config, run_dir=None, progress=True):
         1
     """
     strategy = replicas.strategy(config.strategy, config.devices)
-    keras.utils.set_random_seed(config.seed)
     source = open_source(config, config.train_split)
     stream = open_stream(config, source)
     validation = open_test_stream(config, config.validation_split) if config.validation_split else None
     directory = RunDirectory(run_dir) if run_dir else None
     checkpoint = directory.latest() if directory else None
 
+    # Last before the weights are drawn: opening data may draw numbers too.
+    keras.utils.set_random_seed(config.seed)
     with strategy.scope():
         if checkpoint:
             model = keras.saving.load_model(checkpoint[0])
@@ -153,25 +154,47 @@ def train(config, run_dir=None, progress=True):
             model = compile_classifier(build_classifier(config, source), config, stream.steps_per_epoch)
     epoch = checkpoint[1].epoch if checkpoint else 0
 
-    callbacks = [Progress(config.batch_size)] if progress else []
+    callbacks = []
     if directory:
         directory.truncate_log(epoch)
         callbacks.append(Checkpointing(directory))
+    history = fit(model, config, stream, validation, epoch, callbacks, progress)
+    return TrainedClassifier(model, history=directory.read_log() if directory else history, train=stream)
+
+
+def fit(model, config, stream, validation=None, epoch=0, callbacks=(), progress=True):
+    """Run Keras `fit` on a stream and return the metrics of each epoch as a list of dicts.
+
+    Args:
+        model: Compiled Keras model.
+        config: `Classification`.
+        stream: `data.Stream` to train on.
+        validation: `data.Stream` to evaluate after every epoch, or None.
+        epoch: Integer, epochs already done.
+        callbacks: Sequence of Keras callbacks.
+        progress: Whether to report progress on stderr.
+
+    Returns:
+        List of dicts with "epoch" (from 1) and the metrics.
+    """
+    bar = Progress(config.batch_size)
     try:
         history = model.fit(
-            stream.dataset(epochs=config.epochs, epoch=epoch),
+            stream.dataset(epochs=max(config.epochs - epoch, 1), epoch=epoch),
             epochs=config.epochs,
             initial_epoch=epoch,
             steps_per_epoch=stream.steps_per_epoch,
             validation_data=validation.dataset() if validation else None,
-            callbacks=callbacks,
+            callbacks=[*([bar] if progress else []), *callbacks],
+            shuffle=False,  # The stream has its own order.
             verbose=0,
         )
     finally:
-        for callback in callbacks[: int(progress)]:
-            callback.close()
-    entries = directory.read_log() if directory else _entries(history)
-    return TrainedClassifier(model=model, history=entries, train=stream)
+        bar.close()
+    return [
+        {"epoch": done + 1, **{name: float(values[index]) for name, values in history.history.items()}}
+        for index, done in enumerate(history.epoch)
+    ]
 
 
 def open_source(config, split):
@@ -239,9 +262,3 @@ def compile_classifier(model, config, steps_per_epoch):
     )
     return model
 
-
-def _entries(history):
-    return [
-        {"epoch": epoch + 1, **{name: float(values[index]) for name, values in history.history.items()}}
-        for index, epoch in enumerate(history.epoch)
-    ]

@@ -1,0 +1,44 @@
+"""Accuracy, loss and confusion against values worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_repvis import data, training
+
+
+def test_uniform_logits_lose_log_classes():
+    result = training.Evaluation(np.zeros((7, 5)), np.arange(7) % 5)
+    assert result.loss == pytest.approx(np.log(5))
+    assert result.accuracy == pytest.approx(2 / 7)  # argmax of ties is class 0: examples 0 and 5.
+
+
+def test_loss_survives_large_logits():
+    result = training.Evaluation(np.array([[1e4, 0.0], [0.0, 1e4]]), np.array([0, 0]))
+    assert result.loss == pytest.approx(5e3)
+
+
+def test_confusion_counts_every_example_once():
+    generator = np.random.default_rng(0)
+    logits, labels = generator.normal(size=(200, 4)), generator.integers(4, size=200)
+    result = training.Evaluation(logits, labels)
+    expected = np.zeros((4, 4), int)
+    for label, row in zip(labels, logits):
+        expected[label, row.argmax()] += 1
+    np.testing.assert_array_equal(result.confusion, expected)
+    assert np.trace(result.confusion) / 200 == result.accuracy
+
+
+def test_every_example_counts_once_with_a_short_last_batch():
+    source = data.Source("repvis_digits", split="test[:23]")
+    stream = data.Stream(source, 10, shuffle=False, drop_remainder=False)
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    result = training.evaluate(model, stream)
+    assert result.logits.shape == (23, 10)
+    np.testing.assert_array_equal(result.labels, source.labels)
+
+
+def test_a_model_without_classes_is_refused():
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
+    with pytest.raises(ValueError, match="is not a classifier"):
+        training.evaluate(model, None)
