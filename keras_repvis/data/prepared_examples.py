@@ -37,7 +37,7 @@ class PreparedExamples:
         self.image_shape = tuple(features["image"].shape)
         self.class_names = tuple(features["label"].names)
         self._encoded, labels = _read(builder, split)
-        self._described = f"{builder.info.full_name}, split {split!r}"
+        self._described = f"{builder.info.full_name} split {split}"
         self.labels = np.asarray(labels, np.int32)
 
     def __len__(self):
