@@ -25,7 +25,7 @@ from keras_repvis.zoo import handle as handles
 from keras_repvis_tools import program
 
 _ZOO_ROOT = flags.DEFINE_string(
-    "zoo_root", None, "Root of the zoo; without it the variable KERAS_REPVIS_ZOO, else a directory among the user's data."
+    "zoo_root", None, "Root of the zoo; without it the variable KERAS_REPVIS_ZOO, else a folder among the user's data."
 )
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
 _METRICS = flags.DEFINE_list("metrics", [], "publish: measured numbers, as name=value,name=value.")

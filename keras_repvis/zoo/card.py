@@ -1,6 +1,12 @@
 """The model card, a page in TensorFlow Hub's Markdown form, made from the manifest's evidence alone."""
 
 FILE = "card.md"
+# By the name of an output, in TensorFlow Hub's words.
+_TASKS = {
+    "features": "image-feature-vector",
+    "logits": "image-classification",
+    "probabilities": "image-classification",
+}
 
 
 def render(facts):
@@ -23,7 +29,7 @@ def render(facts):
         _section("Cost", _cost(facts["cost"])),
         _section("Metrics", _table(("metric", "value"), flatten(facts["metrics"])) or "None were given."),
         _section("Data", _table(("data", ""), flatten(facts["data"])) or "Not stated by the publisher."),
-        _section("Training", _table(("setting", "value"), flatten(facts["training"])) or "Not stated by the publisher."),
+        _section("Training", _table(("setting", ""), flatten(facts["training"])) or "Not stated by the publisher."),
         _section("Provenance", _table(("", ""), _provenance(facts))),
         _section("How to load", _loading(handle)),
     ]
@@ -77,9 +83,8 @@ def _size(weight):
 
 def _metadata(facts):
     outputs = facts["signatures"]["serving_default"]["outputs"]
-    tasks = {"logits": "image-classification", "probabilities": "image-classification", "features": "image-feature-vector"}
     yield "asset-path", facts["handle"]
-    yield "task", next((tasks[name] for name in outputs if name in tasks), "image-others")
+    yield "task", next((_TASKS[name] for name in outputs if name in _TASKS), "image-others")
     yield "fine-tunable", "true" if facts["cost"]["trainable"] else "false"
     yield "format", "saved_model_2"
     yield "network-architecture", facts["architecture"]

@@ -55,6 +55,19 @@ def load_saved_model(handle, root=None):
     Raises:
         ValueError: If nothing is published under the handle.
         IntegrityError: If a file is missing, extra, changed or a symbolic link; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="logits")])
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = zoo.publish(model, "me/tiny", root)
+        ...     graph = zoo.load_saved_model("me/tiny", root)
+        >>> graph(keras.ops.ones((3, 4)), training=False).shape
+        TensorShape([3, 2])
+        >>> len(graph.trainable_variables)
+        2
     """
     return tf.saved_model.load(str(_verified(handle, root)))
 

@@ -61,7 +61,7 @@ def read(directory):
     if not intact:
         raise IntegrityError(f"{path}: was changed after publication.")
     if record.get("format") != FORMAT:
-        raise IntegrityError(f"{path}: has format {record.get('format')!r}; this version of the package reads {FORMAT}.")
+        raise IntegrityError(f"{path}: has format {record.get('format')!r}; this package reads format {FORMAT}.")
     return record
 
 
@@ -78,6 +78,14 @@ def verify(directory, hashes=True):
     Raises:
         IntegrityError: If a file is missing, extra, of another size or content, or not a regular file; the message
             names the first such file.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import zoo
+        >>> zoo.verify(tempfile.mkdtemp())
+        Traceback (most recent call last):
+        ...
+        keras_repvis.zoo.manifest.IntegrityError: ...manifest.json: is missing.
     """
     directory = pathlib.Path(directory)
     record = read(directory)

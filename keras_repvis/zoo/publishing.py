@@ -58,6 +58,17 @@ def publish(
     Raises:
         ValueError: If an argument is not accepted, or the model read back from a file is not the same.
         OSError: If the zoo cannot be written. In either case nothing is left behind.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="logits")])
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     first = zoo.publish(model, "me/tiny", root, metrics={"test_accuracy": 0.5}, licence="MIT")
+        ...     second = zoo.publish(model, "me/tiny", root, parent=first.handle)
+        >>> first.handle, second.handle
+        ('me/tiny/1', 'me/tiny/2')
     """
     target = handles.parse(handle)
     if target.version is not None:

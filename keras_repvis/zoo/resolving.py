@@ -56,6 +56,14 @@ def resolve(handle, root=None):
     Raises:
         ValueError: If the handle is malformed or nothing is published under it.
         IntegrityError: If the directory lies outside the root through a symbolic link, or a path holds no manifest.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import zoo
+        >>> zoo.resolve("me/my_model", tempfile.mkdtemp())
+        Traceback (most recent call last):
+        ...
+        ValueError: handle='me/my_model' is not published in ...
     """
     path = handles.as_path(handle)
     if path is not None:
@@ -66,8 +74,8 @@ def resolve(handle, root=None):
     numbers = version_numbers(directory)
     if not numbers:
         raise ValueError(
-            f"handle={handle!r} is not published in {root}. Run `repvis-zoo list` to see what is; another zoo is chosen by "
-            "root, --zoo_root or KERAS_REPVIS_ZOO."
+            f"handle={handle!r} is not published in {root}. Run `repvis-zoo list` to see what is; another zoo is "
+            "chosen by root, --zoo_root or KERAS_REPVIS_ZOO."
         )
     number = numbers[-1]
     if parsed.version is not None:
@@ -91,9 +99,23 @@ def read_manifest(handle, root=None):
         handle: As in `resolve`.
         root: Root of the zoo; see `find_root`.
 
+    Returns:
+        Dict of plain JSON values; among them "handle", "files", "metrics", "training", "data", "signatures", "weights".
+
     Raises:
         ValueError: If nothing is published under the handle.
         IntegrityError: If the manifest is missing or was changed.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = zoo.publish(model, "me/tiny", root, metrics={"test_accuracy": 0.5}, training={"seed": 0})
+        ...     manifest = zoo.read_manifest("me/tiny", root)
+        >>> manifest["handle"], manifest["metrics"], manifest["training"]
+        ('me/tiny/1', {'test_accuracy': 0.5}, {'seed': 0})
     """
     return resolve(handle, root).manifest
 
