@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_repvis.data import catalog
@@ -58,7 +59,13 @@ def _read(builder, split):
         split=split, decoders={"image": tfds.decode.SkipDecoding()}, read_config=config, shuffle_files=False
     )
     dataset = dataset.map(lambda example: (example["image"], example["label"])).batch(_READ_BATCH)
-    batches = list(dataset.as_numpy_iterator())
+    try:
+        batches = list(dataset.as_numpy_iterator())
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"the files of {builder.info.full_name!r} in {builder.data_dir!r} are damaged ({error.message}). Remove that "
+            "folder; the data set is then made or downloaded again."
+        ) from error
     if not batches:
         raise ValueError(f"split={split!r} of {builder.name!r} has no examples.")
     images, labels = (np.concatenate(column) for column in zip(*batches))

@@ -16,6 +16,7 @@ from keras_repvis.data import label_subset
 from keras_repvis.data import resize
 
 _LISTED = 5
+_MOST_THREADS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,8 +232,12 @@ def _folder(name):
 
 
 def _in_parallel(function, items):
-    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, items))
+    """Return the function of each item; the error of the first item that has one is raised."""
+    workers = min(_MOST_THREADS, os.cpu_count() or 1)
+    size = max(1, -(-len(items) // workers))
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return [result for part in pool.map(lambda part: [function(item) for item in part], parts) for result in part]
 
 
 def _listing(skipped):

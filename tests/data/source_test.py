@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -160,6 +163,21 @@ def test_a_corrupt_example_of_a_named_set_is_named(monkeypatch):
     skipping._examples._encoded[17] = b""
     with pytest.warns(UserWarning, match="1 of 500"):
         assert skipping.num_examples == 499
+
+
+@pytest.mark.parametrize("harm", ["cut", "altered", "missing"])
+def test_damaged_record_files_are_an_error_that_says_what_to_do(tmp_path, harm):
+    len(data.Source("repvis_digits"))
+    shutil.copytree(os.path.join(os.environ["TFDS_DATA_DIR"], "repvis_digits"), tmp_path / "repvis_digits")
+    (records,) = (tmp_path / "repvis_digits" / "1.0.0").glob("*test.tfrecord*")
+    content = bytearray(records.read_bytes())
+    content[5000] ^= 0xFF
+    if harm == "missing":
+        records.unlink()
+    else:
+        records.write_bytes(content[:5000] if harm == "cut" else content)
+    with pytest.raises(OSError, match=f"files of 'repvis_digits/1.0.0' in '{tmp_path}.*are damaged .*Remove"):
+        len(data.Source("repvis_digits", "test", data_dir=tmp_path))
 
 
 def test_an_image_of_another_shape_than_declared_is_corrupt():
