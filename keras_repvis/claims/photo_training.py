@@ -63,21 +63,14 @@ def train(arm, seed):
     Raises:
         ValueError: If `arm` is not known.
     """
-    import keras
-
     checks.one_of("arm", arm, ARMS)
     images, labels = photographs("train")
     test_images, test_labels = photographs("test")
-    model = network(seed, WIDTH_MULTIPLIER, **ARMS[arm])
-    steps = EPOCHS * (len(images) // BATCH_SIZE)
-    model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
+    model, shares, start_of_optimizer = _compiled(arm)
+    model.set_weights(network(seed, WIDTH_MULTIPLIER, **ARMS[arm]).get_weights())
+    for variable, value in zip(model.optimizer.variables, start_of_optimizer):
+        variable.assign(value)
     settle_statistics(model, images)
-    shares = expansion_shares(model)
     before = shares(test_images[:SHARE_IMAGES])
     for epoch in range(EPOCHS):
         order = np.random.default_rng([seed, epoch]).permutation(len(images))
@@ -85,6 +78,24 @@ def train(arm, seed):
     after = shares(test_images[:SHARE_IMAGES])
     accuracy = model.evaluate(test_images, test_labels, batch_size=250, verbose=0, return_dict=True)["accuracy"]
     return Outcome(100 * accuracy, before, after)
+
+
+@functools.cache
+def _compiled(arm):
+    """The network of an arm, its `PositiveActivations` and its optimizer's first state; traced once for all seeds."""
+    import keras
+
+    model = network(0, WIDTH_MULTIPLIER, **ARMS[arm])
+    images, _ = photographs("train")
+    steps = EPOCHS * (len(images) // BATCH_SIZE)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model, expansion_shares(model), [variable.numpy() for variable in model.optimizer.variables]
 
 
 def difference(arm, seed):

@@ -43,7 +43,7 @@ def test_one_short_run(monkeypatch):
     monkeypatch.setattr(photo_training, "photographs", lambda split: (images, labels))
     monkeypatch.setattr(photo_training, "EPOCHS", 2)
     monkeypatch.setattr(photo_training, "network", _two_blocks)
-    photo_training.train.cache_clear()
+    _forget()
     outcome = photo_training.train("inverted residual", 0)
     assert list(outcome.before) == list(outcome.after) == ["block_1_expand_activation", "block_2_expand_activation"]
     assert all(0.2 < share.mean < 0.8 for share in outcome.before.values())
@@ -51,7 +51,21 @@ def test_one_short_run(monkeypatch):
     assert 0 <= outcome.accuracy <= 100
     assert photo_training.train("inverted residual", 0) is outcome
     assert photo_training.difference("inverted residual", 0)["effect"] == 0
+
+    # A seed that follows another on the same compiled network gives what it gives alone.
+    second = photo_training.train("inverted residual", 1)
+    _forget()
+    alone = photo_training.train("inverted residual", 1)
+    _forget()
+    assert second.accuracy == alone.accuracy
+    for layer, share in alone.after.items():
+        assert second.after[layer].mean == pytest.approx(share.mean, abs=1e-3)
+    assert all(abs(second.after[layer].mean - outcome.after[layer].mean) > 1e-3 for layer in alone.after)
+
+
+def _forget():
     photo_training.train.cache_clear()
+    photo_training._compiled.cache_clear()
 
 
 def test_unknown_arms_are_refused():
