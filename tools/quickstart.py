@@ -36,9 +36,11 @@ def main(argv):
     import numpy as np
 
     from keras_repvis import training, zoo
+    from keras_repvis.zoo import handle
     from keras_repvis.zoo.replay import replay
     from keras_repvis_tools import quickstart_report
 
+    handle.parse(_HANDLE.value)  # Refused now rather than after the training.
     config = configuration(_EPOCHS.value, _DATA_DIR.value)
     test = training.open_test_stream(config, "test")
     images = np.concatenate([batch.numpy() for batch, _ in test.dataset()])

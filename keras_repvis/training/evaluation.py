@@ -70,7 +70,8 @@ def evaluate(model, stream):
         >>> keras_repvis.training.evaluate(model, stream).logits.shape
         (20, 10)
     """
-    if not hasattr(model.output, "shape") or len(model.output.shape) != 2:
+    outputs = model.outputs or []
+    if len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise ValueError(f"model={model.name!r} is not a classifier: expected one output (batch, classes).")
     logits, labels = [], []
     for images, batch_labels in stream.dataset():

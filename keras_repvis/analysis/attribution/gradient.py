@@ -78,7 +78,7 @@ class Gradient:
         self.reduction = reduction
         self.batch_size = batch_size
         self.classes = model.outputs[0].shape[-1]
-        self._gradient = tf.function(self._scores_and_maps, reduce_retracing=True)
+        self._gradient = tf.function(self._scores_and_maps, autograph=False, reduce_retracing=True)
 
     def __call__(self, images, targets=None):
         images = _as_images(images, self.model.inputs[0].shape)
