@@ -106,9 +106,9 @@ def test_gives_back_a_network_of_this_package(tmp_path):
     from keras_repvis import models
 
     keras.utils.set_random_seed(0)
-    model = models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.35, stem_strides=1)
-    zoo.publish(model, "test/mobilenet_v2", tmp_path)
+    model = models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.25)
+    zoo.publish(model, "test/mobilenet_v1", tmp_path)
     batch = np.random.default_rng(2).random((3, 32, 32, 1), "float32")
     expected = model(batch)
-    np.testing.assert_allclose(zoo.load("test/mobilenet_v2", tmp_path)(batch), expected, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(zoo.load_saved_model("test/mobilenet_v2", tmp_path)(batch), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(zoo.load("test/mobilenet_v1", tmp_path)(batch), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(zoo.load_saved_model("test/mobilenet_v1", tmp_path)(batch), expected, rtol=0, atol=1e-5)
