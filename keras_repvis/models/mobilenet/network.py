@@ -90,6 +90,8 @@ def assemble(
     """Return the functional model of `layout`; the arguments are those of the public constructors."""
     _check_input_shape(input_shape)
     checks.number("classes", classes, low=1, integer=True)
+    checks.one_of("include_top", include_top, (True, False))
+    checks.one_of("features_only", features_only, (True, False))
     checks.one_of("pooling", pooling, (None, "avg", "max"))
     checks.one_of("stem_strides", stem_strides, (1, 2))
     checks.number("dropout", dropout, low=0)
@@ -100,7 +102,7 @@ def assemble(
     options = {
         "momentum": checks.number("batch_norm_momentum", batch_norm_momentum, low=0, high=1),
         "epsilon": checks.number("batch_norm_epsilon", batch_norm_epsilon, above=0),
-        "kernel_initializer": kernel_initializer,
+        "kernel_initializer": _initializer(kernel_initializer),
     }
     image = keras.Input(input_shape, name="image")
     features = _trunk(layout, image, stem_strides, options)
@@ -170,6 +172,16 @@ def _check_input_shape(input_shape):
             f"input_shape={input_shape!r} is not accepted: expected (height, width, channels), each an integer >= 1; "
             "height and width may be None."
         )
+
+
+def _initializer(kernel_initializer):
+    try:
+        return keras.initializers.get(kernel_initializer)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"kernel_initializer={kernel_initializer!r} is not accepted: expected an initialiser of Keras by name, for "
+            "instance 'he_normal', by configuration or as an instance."
+        ) from error
 
 
 def _is_positive_integer(size):
