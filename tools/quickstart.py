@@ -33,6 +33,7 @@ def main(argv):
     start = time.monotonic()
     seeds = _parse_seeds(_SEEDS.value)
     program.say("starting TensorFlow")
+    program.import_tensorflow()
     import numpy as np
 
     from keras_repvis import training, zoo

@@ -82,17 +82,14 @@ def flagfile():
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}: everything is a flag.")
+    program.import_tensorflow()
     from keras_repvis import training
-    from keras_repvis.training.run_directory import RunDirectory
 
     config = training.Classification(**{holder.name: holder.value for holder in _CONFIGURATION})
     # Before anything is computed: afterwards TensorFlow no longer lets the CPU be split.
     training.strategy(config.strategy, config.devices)
     test = training.open_test_stream(config, _TEST_SPLIT.value) if _TEST_SPLIT.value else None
-    directory = RunDirectory(_RUN_DIR.value) if _RUN_DIR.value else None
-    if directory:
-        directory.write_text("flagfile.txt", flagfile())
-    trained = training.train(config, run_dir=_RUN_DIR.value)
+    trained = training.train(config, run_dir=_RUN_DIR.value, run_files={"flagfile.txt": flagfile()})
 
     result = {"seed": config.seed, "epochs": config.epochs, "steps_per_epoch": trained.train.steps_per_epoch}
     result["skipped_images"] = len(trained.train.skipped)
@@ -101,7 +98,8 @@ def main(argv):
         result["test_accuracy"] = round(evaluation.accuracy, 6)
         result["test_loss"] = round(evaluation.loss, 6)
         result["skipped_test_images"] = len(test.skipped)
-    if directory:
+    if _RUN_DIR.value:
+        directory = training.RunDirectory(_RUN_DIR.value)
         directory.save_model(trained.model)
         directory.write_text("result.json", json.dumps({**result, "configuration": dataclasses.asdict(config)}))
         result["model"] = str(directory.model_path)

@@ -115,7 +115,7 @@ class TrainedClassifier:
     train: Stream
 
 
-def train(config, run_dir=None, progress=True):
+def train(config, run_dir=None, run_files=None, progress=True):
     """Train a classifier with Keras `fit`.
 
     The minimised loss is the mean over the global batch of the cross-entropy -log softmax(f(x))_y of the logits f(x).
@@ -124,6 +124,7 @@ def train(config, run_dir=None, progress=True):
         config: `Classification`.
         run_dir: Directory that keeps the log and a checkpoint after every epoch, or None. A run found there goes on
             after its last whole epoch.
+        run_files: Dict of file name to text to put there before the first step, or None.
         progress: Whether to report progress on stderr.
 
     Returns:
@@ -142,7 +143,11 @@ def train(config, run_dir=None, progress=True):
     source = open_source(config, config.train_split)
     stream = open_stream(config, source)
     validation = open_test_stream(config, config.validation_split) if config.validation_split else None
+    # Not before the data are known to be there: bad input leaves nothing behind.
     directory = RunDirectory(run_dir) if run_dir else None
+    if directory:
+        for name, text in (run_files or {}).items():
+            directory.write_text(name, text)
     checkpoint = directory.latest() if directory else None
 
     # Last before the weights are drawn: opening data may draw numbers too.
