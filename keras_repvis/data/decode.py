@@ -18,6 +18,10 @@ class CorruptImageError(ValueError):
     Attributes:
         name: The file's path, or the example's id in its data set.
         reason: What is wrong with it.
+
+    Example:
+        >>> str(keras_repvis.data.CorruptImageError("cat.jpg", "the file is empty"))
+        "image 'cat.jpg' cannot be used: the file is empty"
     """
 
     def __init__(self, name, reason):
