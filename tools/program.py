@@ -130,11 +130,19 @@ class _Guarded:
             # The reader of stdout (`| head`) has seen enough. Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        except (ValueError, OSError, flags.Error, app.UsageError) as error:
+        except _failures() as error:
             if _DEBUG.value:
                 traceback.print_exc()
             _fail(error)
             return 1
+
+
+def _failures():
+    """Return the exceptions that the user's input or the machine can cause."""
+    tensorflow = sys.modules.get("tensorflow")
+    # What fails while batches are made, an unreadable image for instance, reaches us through TensorFlow's own class.
+    of_tensorflow = (tensorflow.errors.OpError,) if tensorflow else ()
+    return (ValueError, OSError, flags.Error, app.UsageError, *of_tensorflow)
 
 
 def _fail(error):
@@ -146,4 +154,8 @@ def _fail(error):
 def _message(error):
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.strerror}: {error.filename}"
-    return str(error) or type(error).__name__
+    text = str(error) or type(error).__name__
+    if type(error).__module__.startswith("tensorflow"):
+        # "... transformation with iterator ...: CorruptImageError: image 'a.jpg' ..." and a traceback.
+        return text.splitlines()[0].split("Error: ")[-1]
+    return text

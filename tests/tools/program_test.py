@@ -20,12 +20,23 @@ from keras_repvis_tools import program
 _TIMES = flags.DEFINE_integer("times", 1, "How often.", lower_bound=1)
 
 
+def pipeline():
+    import tensorflow as tf
+
+    def load(index):
+        raise ValueError("image 'a.jpg' is torn")
+
+    numbers = tf.data.Dataset.range(2).map(lambda n: tf.numpy_function(load, [n], tf.int64))
+    list(numbers)
+
+
 def main(argv):
     actions = {
         "value": lambda: (_ for _ in ()).throw(ValueError("times and tides")),
         "missing": lambda: open("/no/such/file"),
         "interrupt": lambda: (_ for _ in ()).throw(KeyboardInterrupt),
         "bug": lambda: [][1],
+        "pipeline": pipeline,
         "many": lambda: print("line\\n" * 100000),
     }
     if len(argv) > 1:
@@ -80,6 +91,12 @@ def test_failure_is_one_line_and_an_exit_code(run, arguments, code, first_line):
     assert done.stdout == ""
     assert done.stderr.splitlines()[0] == first_line
     assert "Traceback" not in done.stderr
+
+
+def test_what_fails_inside_a_data_pipeline_is_one_line_too(run):
+    finished = run("pipeline")
+    assert finished.returncode == 1 and "Traceback" not in finished.stderr
+    assert finished.stderr.splitlines()[-1] == "error: image 'a.jpg' is torn"
 
 
 def test_debug_adds_the_traceback(run):
