@@ -193,7 +193,9 @@ def builder_names():
 
 
 @pytest.mark.parametrize(
-    "order", ["keras_repvis keras tensorflow_datasets", "keras tensorflow_datasets keras_repvis"], ids=["before", "after"]
+    "order",
+    ["keras_repvis keras tensorflow_datasets", "keras tensorflow_datasets keras_repvis"],
+    ids=["before", "after"],
 )
 def test_parts_are_registered_in_either_order_of_import(order):
     code = (

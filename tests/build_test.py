@@ -154,5 +154,6 @@ def test_targets_depend_on_each_other_in_no_circle():
 
 
 def test_build_files_are_what_the_program_writes():
-    answer = subprocess.run([sys.executable, ROOT / ".ci" / "build_files.py"], capture_output=True, text=True, check=False)
+    command = [sys.executable, ROOT / ".ci" / "build_files.py"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

@@ -1,6 +1,7 @@
 """Every public name has a docstring with the sections of the house, and every example in it runs."""
 
 import ast
+import dataclasses
 import doctest
 import importlib
 import inspect
@@ -51,6 +52,13 @@ def is_record(value):
     )
 
 
+def record_fields(value):
+    """Names of the fields that a dataclass or a named tuple is made from."""
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value) if field.init]
+    return list(getattr(value, "_fields", []))
+
+
 def complaints(room, name, value):
     """What the docstring of a public name lacks."""
     text = inspect.cleandoc(getattr(value, "__doc__", None) or "") if callable(value) else ""
@@ -61,8 +69,7 @@ def complaints(room, name, value):
     sections = set(SECTION.findall(text))
     lacking = []
     described = text[text.find("Args:"):] if "Args" in sections else text[text.find("Attributes:"):]
-    fields = list(getattr(value, "__dataclass_fields__", getattr(value, "_fields", [])))
-    for parameter in fields or parameters(value):
+    for parameter in record_fields(value) or parameters(value):
         if not re.search(rf"^\s*(\w+, )*\*{{0,2}}{parameter}(, \*{{0,2}}\w+)*( \([^)]*\))?:", described, re.MULTILINE):
             lacking.append(f"{parameter!r} among its Args")
     if inspect.isfunction(value) and not sections & {"Returns", "Yields"} and returns_something(value):

@@ -1,4 +1,4 @@
-"""What every public layer and model promises, one function a promise; each raises `AssertionError` when it is broken."""
+"""What every public layer and model promises, one function a promise, which fails when the promise is broken."""
 
 import contextlib
 import functools
@@ -147,7 +147,7 @@ def dtype_policy(name):
 
 
 def mixed_precision(case):
-    """Under a mixed policy the weights stay float32, the layer computes in 16 bits, and the result is about the same."""
+    """Under a mixed policy weights stay float32, a layer computes in 16 bits, and the result is about the same."""
     expected = np.asarray(subject(case)(batch_of(case.shape, 2)))
     for policy, tolerance in (("mixed_bfloat16", 0.1), ("mixed_float16", 0.02)):
         with dtype_policy(policy):

@@ -56,4 +56,5 @@ def test_every_check_is_run_by_a_test(suite, request):
     layer_checks, loss_checks = (set(suite["checks"](room)) for room in ("layers", "losses"))
     assert layer_checks - loss_checks == suite["not_of_losses"]
     texts = [path.read_text(encoding="utf-8") for path in request.path.parent.glob("*_test.py")]
-    assert {check for check in layer_checks if any(f"def test_{check}(conforms)" in text for text in texts)} == layer_checks
+    run = {check for check in layer_checks if any(f"def test_{check}(conforms)" in text for text in texts)}
+    assert run == layer_checks

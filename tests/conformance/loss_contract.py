@@ -1,4 +1,4 @@
-"""What every public loss promises, one function a promise; each raises `AssertionError` when it is broken."""
+"""What every public loss promises, one function a promise, which fails when the promise is broken."""
 
 import json
 import tempfile
@@ -74,7 +74,8 @@ def bind(contract):
         """Predictions in 16 bits give a finite value, about the same."""
         true, predicted = targets_of(case, 4), predictions_of(case, 4)
         for dtype, tolerance in (("bfloat16", 0.05), ("float16", 0.01)):
-            close(tf.cast(make(case)(true, tf.cast(predicted, dtype)), "float32"), make(case)(true, predicted), tolerance)
+            found = make(case)(true, tf.cast(predicted, dtype))
+            close(tf.cast(found, "float32"), make(case)(true, predicted), tolerance)
 
     def training_step(case):
         """The gradient at the predictions is finite and not zero."""
