@@ -1,6 +1,7 @@
 """repvis-quickstart as a newcomer runs it, with one seed and few epochs."""
 
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -62,3 +63,21 @@ def test_bad_input_is_refused_before_training(flag, message, tmp_path):
     finished = quickstart(f"--output_dir={tmp_path / 'out'}", f"--zoo_root={tmp_path / 'zoo'}", flag)
     assert finished.returncode == 1 and message in finished.stderr and "Traceback" not in finished.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_zoo_recipe_is_what_the_quickstart_trains():
+    program = """
+import importlib.util, sys
+from keras_repvis_tools import quickstart
+spec = importlib.util.spec_from_file_location("recipe", sys.argv[1])
+recipe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(recipe)
+config = recipe.get_config()
+defaults = {flag.name: flag.default for flag in quickstart.flags.FLAGS.get_key_flags_for_module(quickstart)}
+assert config.training == quickstart.configuration(defaults["epochs"]), config.training
+assert [str(seed) for seed in config.seeds] == defaults["seeds"]
+assert config.handle == defaults["handle"]
+"""
+    recipe = pathlib.Path(__file__).parents[2] / "zoo/mobilenet/mobilenet_v2_digits/recipe.py"
+    finished = subprocess.run([sys.executable, "-c", program, recipe], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
