@@ -58,7 +58,8 @@ def number(argument, value, low=None, high=None, integer=False, above=None):
         ValueError: width_multiplier=-1 is not accepted: expected a number > 0.
     """
     kind = numbers.Integral if integer else numbers.Real
-    bounds = [f">= {low}"] * (low is not None) + [f"> {above}"] * (above is not None) + [f"<= {high}"] * (high is not None)
+    limits = ((">=", low), (">", above), ("<=", high))
+    bounds = [f"{sign} {limit}" for sign, limit in limits if limit is not None]
     fits = (
         isinstance(value, kind)
         and not isinstance(value, bool)

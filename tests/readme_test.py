@@ -16,7 +16,8 @@ def blocks(language):
 
 def test_the_python_runs(tmp_path):
     program = "\n".join(blocks("python"))
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    command = [sys.executable, "-c", program]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert finished.returncode == 0, finished.stderr
     assert len(finished.stdout.split()) >= 2
 

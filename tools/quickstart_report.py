@@ -135,8 +135,8 @@ def _saliency(model, evaluation, images):
     )
     text = (
         "The gradient of the true digit's score with respect to each pixel: where a small change of the image changes "
-        "the score most. It is the model's linear approximation around that image, exact for small changes and noisy by "
-        "nature; it does not say what would happen if a region were removed."
+        "the score most. It is the model's linear approximation around that image, exact for small changes and noisy "
+        "by nature; it does not say what would happen if a region were removed."
     )
     caption = (
         "The first test image of each digit. Size: dark blue is a strong influence in either direction. Signed: blue, "
@@ -189,8 +189,8 @@ model.compile(
 model.fit(stream.dataset(epochs=2), epochs=2, steps_per_epoch=stream.steps_per_epoch)"""
     elsewhere = f'import tensorflow as tf\nmodel = tf.saved_model.load("{version.path}")\nlogits = model(images)'
     checked = (
-        f"{version.handle} was loaded from its SavedModel in a new process that knows nothing of this package; over all "
-        f"test images its logits differ from the trained model's by at most {difference:.1e} of the largest logit."
+        f"{version.handle} was loaded from its SavedModel in a new process that knows nothing of this package; over "
+        f"all test images its logits differ from the trained model's by at most {difference:.1e} of the largest logit."
     )
     return report.Section(
         "Load it, fine-tune it",

@@ -19,7 +19,7 @@ from absl import app, flags
 from keras_repvis_tools import program
 
 _MODEL = flags.DEFINE_string("model", "mobilenet_v2", "Network, a name in keras_repvis.models.names().")
-_DATASET = flags.DEFINE_string("dataset", "repvis_digits", "Data set, or a folder with one sub-folder of images a class.")
+_DATASET = flags.DEFINE_string("dataset", "repvis_digits", "Data set, or a folder with one sub-folder a class.")
 _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split to train on, for instance train[:80%].")
 _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "", "Split to evaluate after every epoch; none if empty.")
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "Split to evaluate once, at the end; none if empty.")

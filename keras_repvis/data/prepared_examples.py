@@ -63,8 +63,8 @@ def _read(builder, split):
         batches = list(dataset.as_numpy_iterator())
     except tf.errors.OpError as error:
         raise OSError(
-            f"the files of {builder.info.full_name!r} in {builder.data_dir!r} are damaged ({error.message}). Remove that "
-            "folder; the data set is then made or downloaded again."
+            f"the files of {builder.info.full_name!r} in {builder.data_dir!r} are damaged ({error.message}). Remove "
+            "that folder; the data set is then made or downloaded again."
         ) from error
     if not batches:
         raise ValueError(f"split={split!r} of {builder.name!r} has no examples.")

@@ -108,7 +108,17 @@ class Classification:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedClassifier:
-    """What `train` returns: the `model`, the `history` (one dict of metrics an epoch) and the `train` stream."""
+    """What `train` returns.
+
+    Args:
+        model: Trained `keras.Model`, compiled.
+        history: List of dicts, one an epoch: "epoch" (from 1), "loss", "accuracy".
+        train: `data.Stream` it was trained on.
+
+    Example:
+        >>> keras_repvis.training.TrainedClassifier(model=None, history=[{"epoch": 1, "loss": 0.5}], train=None).history
+        [{'epoch': 1, 'loss': 0.5}]
+    """
 
     model: keras.Model
     history: list
@@ -135,7 +145,7 @@ def train(config, run_dir=None, run_files=None, progress=True):
 
     Example:
         >>> config = keras_repvis.training.Classification(
-        ...     train_split="train[:64]", width_multiplier=0.1, epochs=1, batch_size=32)
+        ...     model="mobilenet_v1", width_multiplier=0.1, image_size=8, train_split="train[:64]", epochs=1)
         >>> len(keras_repvis.training.train(config, progress=False).history)
         1
     """
@@ -181,6 +191,16 @@ def fit(model, config, stream, validation=None, epoch=0, callbacks=(), progress=
 
     Returns:
         List of dicts with "epoch" (from 1) and the metrics.
+
+    Example:
+        >>> import keras
+        >>> config = keras_repvis.training.Classification(image_size=8, epochs=1, train_split="train[:64]")
+        >>> stream = keras_repvis.training.open_stream(
+        ...     config, keras_repvis.training.open_source(config, config.train_split))
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        >>> model = keras_repvis.training.compile_classifier(model, config, stream.steps_per_epoch)
+        >>> sorted(keras_repvis.training.fit(model, config, stream, progress=False)[0])
+        ['accuracy', 'epoch', 'loss']
     """
     bar = Progress(config.batch_size)
     try:
@@ -203,12 +223,42 @@ def fit(model, config, stream, validation=None, epoch=0, callbacks=(), progress=
 
 
 def open_source(config, split):
-    """Return the `Source` of `split` of the run's data set."""
+    """Return a split of the run's data set.
+
+    Args:
+        config: `Classification`.
+        split: String in the words of TensorFlow Datasets, for instance "test".
+
+    Returns:
+        `data.Source`.
+
+    Example:
+        >>> config = keras_repvis.training.Classification()
+        >>> keras_repvis.training.open_source(config, "test").num_examples
+        500
+    """
     return Source(config.dataset, split=split, data_dir=config.data_dir, skip_corrupt=config.skip_corrupt)
 
 
 def open_stream(config, source):
-    """Return the shuffled, augmented training `Stream` of `source`."""
+    """Return the shuffled and augmented batches that the run trains on.
+
+    Args:
+        config: `Classification`.
+        source: `data.Source`.
+
+    Returns:
+        `data.Stream`.
+
+    Raises:
+        ValueError: If the source has fewer examples than a batch.
+
+    Example:
+        >>> config = keras_repvis.training.Classification(batch_size=100)
+        >>> source = keras_repvis.training.open_source(config, "train")
+        >>> keras_repvis.training.open_stream(config, source).steps_per_epoch
+        12
+    """
     if source.num_examples < config.batch_size:
         raise ValueError(
             f"batch_size={config.batch_size} is larger than the {source.num_examples} examples of "
@@ -226,7 +276,20 @@ def open_stream(config, source):
 
 
 def open_test_stream(config, split):
-    """Return the `Stream` of every example of `split` once, in order, not augmented."""
+    """Return every example of a split once, in order, not augmented.
+
+    Args:
+        config: `Classification`.
+        split: String in the words of TensorFlow Datasets.
+
+    Returns:
+        `data.Stream`.
+
+    Example:
+        >>> config = keras_repvis.training.Classification(batch_size=100)
+        >>> keras_repvis.training.open_test_stream(config, "test").steps_per_epoch
+        5
+    """
     return Stream(
         open_source(config, split),
         batch_size=config.batch_size,
@@ -238,7 +301,21 @@ def open_test_stream(config, split):
 
 
 def build_classifier(config, source):
-    """Return the run's model, not compiled, for the classes and channels of `source`."""
+    """Return the run's model, not compiled.
+
+    Args:
+        config: `Classification`.
+        source: `data.Source` whose classes and channels the model is built for.
+
+    Returns:
+        `keras.Model` from images to logits.
+
+    Example:
+        >>> config = keras_repvis.training.Classification(width_multiplier=0.1)
+        >>> source = keras_repvis.training.open_source(config, "test")
+        >>> keras_repvis.training.build_classifier(config, source).output_shape
+        (None, 10)
+    """
     optional = {"dropout": config.dropout, "batch_norm_momentum": config.batch_norm_momentum}
     model = catalog.build(
         config.model,
@@ -252,7 +329,23 @@ def build_classifier(config, source):
 
 
 def compile_classifier(model, config, steps_per_epoch):
-    """Compile `model` with the run's optimiser, cross-entropy on logits and accuracy; return it."""
+    """Compile a model with the run's optimiser, cross-entropy on logits, and accuracy.
+
+    Args:
+        model: `keras.Model` from images to logits.
+        config: `Classification`.
+        steps_per_epoch: Integer >= 1; with the number of epochs it sets the length of the schedule.
+
+    Returns:
+        `model`.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        >>> config = keras_repvis.training.Classification(optimizer="sgd", schedule="constant")
+        >>> keras_repvis.training.compile_classifier(model, config, steps_per_epoch=20).optimizer.name
+        'SGD'
+    """
     model.compile(
         optimizer=make_optimizer(
             config.optimizer,

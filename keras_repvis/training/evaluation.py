@@ -31,19 +31,23 @@ class Evaluation:
 
     @property
     def predictions(self):
+        """Class of the largest logit, integers (examples,)."""
         return np.argmax(self.logits, axis=-1)
 
     @property
     def accuracy(self):
+        """Share of examples whose largest logit is at their label."""
         return float(np.mean(self.predictions == self.labels))
 
     @property
     def loss(self):
+        """Mean cross-entropy in nats."""
         log_probabilities = scipy.special.log_softmax(np.asarray(self.logits, "float64"), axis=-1)
         return float(-np.mean(log_probabilities[np.arange(len(self.labels)), self.labels]))
 
     @property
     def confusion(self):
+        """Counts (classes, classes): row = true class, column = predicted class."""
         classes = self.logits.shape[-1]
         cells = np.bincount(self.labels * classes + self.predictions, minlength=classes * classes)
         return cells.reshape(classes, classes)

@@ -30,7 +30,7 @@ def make_optimizer(name, learning_rate, schedule="constant", steps=1, warmup_ste
 
     Example:
         >>> rate = keras_repvis.training.make_optimizer("sgd", 0.1, schedule="cosine", steps=100).learning_rate
-        >>> float(rate)
+        >>> round(float(rate), 6)
         0.1
 
     Reference:

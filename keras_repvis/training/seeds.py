@@ -29,7 +29,7 @@ def train_seeds(config, seeds, progress=True):
 
     Example:
         >>> config = keras_repvis.training.Classification(
-        ...     train_split="train[:64]", width_multiplier=0.1, epochs=1, batch_size=32)
+        ...     model="mobilenet_v1", width_multiplier=0.1, image_size=8, train_split="train[:64]", epochs=1)
         >>> [seed for seed, _ in keras_repvis.training.train_seeds(config, [0, 1], progress=False)]
         [0, 1]
     """

@@ -41,7 +41,8 @@ def test_record_and_page(tmp_path):
     assert [entry["seed"] for entry in stored["seeds"]] == [0, 1, 2, 3, 4]
     assert set(stored["versions"]) == {"keras", "keras_repvis", "numpy", "python", "scipy", "tensorflow"}
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
-    for text in ("It is positive.", "1.2 [1.004, 1.396]", "**Reproduced**", "slide 2", "`repvis-reproduce tiny`", "seed 4"):
+    expected = ("It is positive.", "1.2 [1.004, 1.396]", "**Reproduced**", "slide 2", "`repvis-reproduce tiny`", "seed 4")
+    for text in expected:
         assert text in page, text
     # Nothing but the record is left, no temporary file either.
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["claims", "claims.md", "tiny.json"]

@@ -22,7 +22,12 @@ def repvis_train(*arguments, **options):
 def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("run") / "digits"
     finished = repvis_train(
-        *_SMALL, "--epochs=1", "--train_split=train[:64]", "--test_split=test[:40]", "--seed=5", f"--run_dir={directory}"
+        *_SMALL,
+        "--epochs=1",
+        "--train_split=train[:64]",
+        "--test_split=test[:40]",
+        "--seed=5",
+        f"--run_dir={directory}",
     )
     assert finished.returncode == 0, finished.stderr
     return directory, finished
@@ -100,7 +105,8 @@ def test_a_truncated_image_is_named_or_counted(tmp_path):
 
 
 def test_help_answers_without_tensorflow():
-    program = "import sys\ntry:\n    " + _START.replace("; ", "\n    ") + "\nfinally:\n    print('tensorflow' in sys.modules)"
+    start = _START.replace("; ", "\n    ")
+    program = f"import sys\ntry:\n    {start}\nfinally:\n    print('tensorflow' in sys.modules)"
     finished = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
     assert finished.returncode == 0
     assert "repvis-train --flagfile" in finished.stdout and "--learning_rate" in finished.stdout

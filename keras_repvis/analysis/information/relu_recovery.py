@@ -73,7 +73,7 @@ def recover(weights, outputs, biases=None):
     weights, _, biases = _checked(weights, np.zeros(np.shape(weights)[-1:]), biases)
     outputs = np.asarray(outputs, np.float64)
     if outputs.shape != (len(weights),):
-        raise ValueError(f"outputs has shape {outputs.shape}: expected one value per row of weights, ({len(weights)},).")
+        raise ValueError(f"outputs has shape {outputs.shape}: expected a value per row of weights, ({len(weights)},).")
     active = outputs > 0
     return np.linalg.lstsq(weights[active], outputs[active] - biases[active], rcond=None)[0]
 
