@@ -73,6 +73,7 @@ class Claim:
             imports what is heavy itself, so that claims can be listed in an instant.
         seconds_per_seed: Rough time of one seed on two cores, for the progress bar. > 0.
         exact: Whether the effect follows without chance from the definition; it is then measured once. Default False.
+        limits: What the verdict does not say, for the reader of the page. Default "", nothing to add.
 
     Raises:
         ValueError: If a field is empty or of the wrong kind.
@@ -102,6 +103,7 @@ class Claim:
     measure: typing.Callable[[int], dict]
     seconds_per_seed: float
     exact: bool = False
+    limits: str = ""
 
     def __post_init__(self):
         for name in ("id", "statement", "effect", "budget"):
@@ -113,6 +115,8 @@ class Claim:
             raise ValueError(f"measure={self.measure!r} is not accepted: expected a function of a seed.")
         checks.number("seconds_per_seed", self.seconds_per_seed, above=0)
         checks.one_of("exact", self.exact, (True, False))
+        if not isinstance(self.limits, str):
+            raise ValueError(f"limits={self.limits!r} is not accepted: expected a text.")
 
 
 def _text(argument, value):

@@ -79,6 +79,7 @@ def _section(one):
         f"- Rule: the effect is {one['rule']['text']}",
         f"- Source: {one['talk']}; {one['place']}: “{one['sentence']}”",
         f"- Budget: {one['budget']}",
+        *([f"- Limits: {one['limits']}"] if one["limits"] else []),
         f"- Command: `{one['command']}`",
         f"- Measured on {one['date']} with {versions}",
         "",
@@ -104,7 +105,7 @@ def _numbers(seeds):
 
 
 def _number(value):
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _verdict(one):

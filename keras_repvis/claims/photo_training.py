@@ -31,6 +31,10 @@ BUDGET = (
     f"steps) with Adam, learning rate {LEARNING_RATE:g} falling to 0 by a cosine, no augmentation, no weight decay, "
     "batch-norm momentum 0.9; last step, no selection; the same for every arm"
 )
+LIMITS = (
+    "A short training of a thin network on small images, far from convergence: it shows a direction, not the size of "
+    "the effect on ImageNet, where the paper's curves are from."
+)
 SECONDS = 120.0
 
 

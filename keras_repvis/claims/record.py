@@ -32,6 +32,7 @@ def settings(claim):
         "rule": {**dataclasses.asdict(claim.rule), "text": str(claim.rule)},
         "exact": claim.exact,
         "budget": claim.budget,
+        "limits": claim.limits,
         "versions": versions(),
     }
 

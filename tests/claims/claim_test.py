@@ -41,6 +41,7 @@ def test_a_claim_without_a_field_is_refused(field):
         ("measure", 3),
         ("seconds_per_seed", 0),
         ("exact", "yes"),
+        ("limits", None),
     ],
 )
 def test_an_empty_or_wrong_field_is_named(field, value):

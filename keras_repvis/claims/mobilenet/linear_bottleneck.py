@@ -22,4 +22,5 @@ CLAIM = Claim(
     budget=photo_training.BUDGET,
     measure=measure,
     seconds_per_seed=photo_training.SECONDS,
+    limits=photo_training.LIMITS,
 )

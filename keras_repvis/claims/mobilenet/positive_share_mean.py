@@ -32,4 +32,5 @@ CLAIM = Claim(
     budget=photo_training.BUDGET + f"; shares on {photo_training.SHARE_IMAGES} test crops",
     measure=measure,
     seconds_per_seed=photo_training.SECONDS,
+    limits=photo_training.LIMITS,
 )

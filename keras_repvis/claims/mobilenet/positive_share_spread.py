@@ -37,4 +37,5 @@ CLAIM = Claim(
     budget=photo_training.BUDGET + f"; shares on {photo_training.SHARE_IMAGES} test crops",
     measure=measure,
     seconds_per_seed=1.0,
+    limits="The rule asks for growth alone; whether it is dramatic is for the reader to say. " + photo_training.LIMITS,
 )
