@@ -344,7 +344,7 @@ def compile_classifier(model, config, steps_per_epoch):
         >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
         >>> config = keras_repvis.training.Classification(optimizer="sgd", schedule="constant")
         >>> keras_repvis.training.compile_classifier(model, config, steps_per_epoch=20).optimizer.name
-        'SGD'
+        'sgd'
     """
     model.compile(
         optimizer=make_optimizer(
