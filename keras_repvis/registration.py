@@ -27,23 +27,38 @@ def _import_modules(rooms):
 
 
 class _Watcher(importlib.abc.MetaPathFinder):
-    """Finds nothing itself: lets the other finders locate `library` and imports `rooms` once it has executed."""
+    """Finds nothing itself: sees `library` and the modules of `rooms` pass, and imports all of `rooms` once it can.
+
+    That is as soon as `library` has executed, unless a module of `rooms` was what asked for it: such a module is half
+    made at that moment, and those that build on it would fail to import. Then it waits for the outermost one to end.
+    """
 
     def __init__(self, library, rooms):
         self.library = library
         self.rooms = rooms
+        self.library_has_run = False
+        self.running = 0
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != self.library:
+        if fullname != self.library and fullname.rpartition(".")[0] not in self.rooms:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        finders = [finder for finder in sys.meta_path if finder is not self]
+        specs = (finder.find_spec(fullname, path, target) for finder in finders)
+        spec = next((spec for spec in specs if spec is not None), None)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+            spec.loader.exec_module = self._watched(spec.loader.exec_module, fullname == self.library)
+        return spec
 
-            def execute_then_register(module):
+    def _watched(self, execute, is_library):
+        def execute_then_register(module):
+            self.running += 1
+            try:
                 execute(module)
+            finally:
+                self.running -= 1
+            self.library_has_run |= is_library
+            if self.library_has_run and not self.running and self in sys.meta_path:
+                sys.meta_path.remove(self)
                 _import_modules(self.rooms)
 
-            spec.loader.exec_module = execute_then_register
-        return spec
+        return execute_then_register

@@ -87,11 +87,8 @@ class InvertedResidual(NormalizedBlock):
             expanded = make_divisible(self.expansion * channels, self.divisor)
             expand = self.conv("expand", expanded, activation=self.activation)
         if self.squeeze_excite is not None:
-            gate = [
-                self.sublayer(
-                    "gate", SqueezeExcite, self.squeeze_excite, kernel_initializer=self.kernel_initializer
-                )
-            ]
+            initializer = self.kernel_initializer
+            gate = [self.sublayer("gate", SqueezeExcite, self.squeeze_excite, kernel_initializer=initializer)]
         bottleneck_activation = None if self.linear_bottleneck else self.activation
         return [
             *expand,

@@ -56,7 +56,7 @@ def build(name, **kwargs):
     checks.one_of("model", name, names())
     module, constructor, fixed = _CONSTRUCTORS[name]
     function = getattr(importlib.import_module(f"keras_repvis.models.{module}"), constructor)
-    accepted = [argument for argument in inspect.signature(function).parameters if argument not in fixed]
+    accepted = [argument for argument in inspect.signature(function).parameters if argument not in {"name", *fixed}]
     for argument in kwargs:
         checks.one_of("argument", argument, accepted)
     return functools.partial(function, name=name, **fixed)(**kwargs)

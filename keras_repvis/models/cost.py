@@ -144,7 +144,6 @@ def _convolution(layer, input_shape, output_shape):
     channels = _product(layer, (input_shape[1 if first else -1],))
     across = input_shape if isinstance(layer, _TRANSPOSED) else output_shape
     positions = _product(layer, across[2:] if first else across[1:-1]) * math.prod(layer.kernel_size)
-    # SeparableConv is no subclass of Conv in Keras, nor is DepthwiseConv: the order of these tests is free.
     if isinstance(layer, _DEPTHWISE):
         return positions * channels * layer.depth_multiplier
     if isinstance(layer, _SEPARABLE):
@@ -156,7 +155,8 @@ def _convolution(layer, input_shape, output_shape):
 def _product(layer, sizes):
     if any(size is None for size in sizes):
         raise ValueError(
-            f"input_shape=None is not accepted: the size of {layer.name!r} depends on it; give the shape of one example."
+            f"input_shape=None is not accepted: the cost of {layer.name!r} depends on it; give the shape of one "
+            "example."
         )
     return math.prod(sizes)
 

@@ -10,10 +10,10 @@ from keras_repvis.layers.block import Block
 def walk(model, inputs, call):
     """Apply `call` to each elementary operation of `model` in the order of execution and return the outputs.
 
-    The graph is replayed on `inputs`, whatever they are: symbolic tensors, shapes in disguise, tokens. Nested functional
-    and sequential models and this package's blocks are entered; all else is elementary. An operation that is called
-    several times is met several times. A `training` given to a nested model is handed to everything within, as Keras
-    does.
+    The graph is replayed on `inputs`, whatever they are: symbolic tensors, shapes in disguise, tokens. Nested
+    functional and sequential models and this package's blocks are entered; all else is elementary. An operation that
+    is called several times is met several times. A `training` given to a nested model is handed to everything within,
+    as Keras does.
 
     Args:
         model: Functional or built sequential `keras.Model`.
@@ -33,7 +33,7 @@ def walk(model, inputs, call):
 def functional(model):
     """Return `model` as a functional one, or raise a `ValueError` that says why it cannot be walked."""
     if isinstance(model, keras.Sequential) and model.built and getattr(model, "inputs", None):
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not is_walkable(model):
         raise ValueError(
             f"model={model!r} is not accepted: expected a functional keras.Model, or a sequential one with a known "

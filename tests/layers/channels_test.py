@@ -36,7 +36,9 @@ def test_other_divisors():
     assert make_divisible(23, divisor=16) == 32  # 16 would lose more than a tenth
 
 
-@pytest.mark.parametrize("arguments", [{"value": 0}, {"value": "8"}, {"value": 8, "divisor": 0}, {"value": 8, "divisor": 1.5}])
+@pytest.mark.parametrize(
+    "arguments", [{"value": 0}, {"value": "8"}, {"value": 8, "divisor": 0}, {"value": 8, "divisor": 1.5}]
+)
 def test_bad_arguments_are_named(arguments):
     with pytest.raises(ValueError, match=f"{list(arguments)[-1]}=.*expected"):
         make_divisible(**arguments)

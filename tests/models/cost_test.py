@@ -89,7 +89,7 @@ def test_any_size_for_static_and_dynamic_models(size):
 def test_counting_leaves_the_model_alone():
     model = models.MobileNetV1((32, 32, 3), width_multiplier=0.25)
     models.cost(model, (64, 64, 3))
-    assert model.get_layer("block_3_depthwise").output.shape == (None, 8, 8, 16)  # raises if called once more
+    assert model.get_layer("block_3_depthwise").output.shape == (None, 8, 8, 32)  # raises if called once more
 
 
 def test_nested_models_blocks_and_shared_layers():

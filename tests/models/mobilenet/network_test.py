@@ -22,6 +22,8 @@ def test_plain_keras_layers_and_finite_logits(name):
     model = small(name, classes=7)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
     assert model.name == name
+    gated = any(layer.name.endswith("gate_scale") for layer in model.layers)
+    assert gated == (name in ("mobilenet_v3_large", "mobilenet_v3_small"))
     images = np.random.default_rng(0).random((2, 32, 32, 3)).astype("float32")
     logits = np.array(model(images))
     assert logits.shape == (2, 7) and np.all(np.isfinite(logits)) and np.ptp(logits) > 0
@@ -52,23 +54,25 @@ def test_images_come_in_zero_to_one():
     np.testing.assert_allclose(white, kernel.sum((0, 1, 2)), atol=1e-5)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
-@pytest.mark.parametrize("size", [(28, 28), (None, None), (1, 5)])
+@pytest.mark.parametrize("channels, size", [(1, (28, 28)), (4, (None, None)), (2, (1, 5))])
 def test_any_image(channels, size):
     model = small(input_shape=(*size, channels))
     images = np.zeros((2, size[0] or 30, size[1] or 45, channels), "float32")
     assert np.array(model(images)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("width_multiplier", [0.02, 0.37, 1.7])
-def test_any_width(width_multiplier):
-    for name in ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v4_conv_small"):
-        model = small(name, width_multiplier=width_multiplier, features_only=True)
-        assert all(features.shape[-1] % 8 == 0 for features in model.outputs)
+@pytest.mark.parametrize(
+    "name, width_multiplier", [("mobilenet_v2", 0.02), ("mobilenet_v3_small", 0.37), ("mobilenet_v4_conv_small", 1.7)]
+)
+def test_any_width(name, width_multiplier):
+    model = small(name, width_multiplier=width_multiplier, features_only=True)
+    assert all(features.shape[-1] % 8 == 0 for features in model.outputs)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("stem_strides", [1, 2])
+@pytest.mark.parametrize(
+    "name, stem_strides",
+    [("mobilenet_v1", 1), ("mobilenet_v2", 2), ("mobilenet_v3_small", 1), ("mobilenet_v4_conv_medium", 2)],
+)
 def test_features(name, stem_strides):
     model = small(name, input_shape=(64, 32, 3), features_only=True, stem_strides=stem_strides)
     strides = [stem_strides * 2**level for level in range(5)]
@@ -107,10 +111,10 @@ def test_conventions_reach_every_layer():
     )
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.7, 1e-5)}
-    for layer in model.layers:
-        for name in ("kernel_initializer", "depthwise_initializer"):
-            initializer = getattr(layer, name, None)
-            assert initializer is None or isinstance(initializer, keras.initializers.HeNormal)
+    kernels = [layer.kernel_initializer for layer in model.layers if hasattr(layer, "filters")]
+    kernels += [layer.depthwise_initializer for layer in model.layers if hasattr(layer, "depthwise_initializer")]
+    kernels += [model.get_layer("classifier").kernel_initializer]
+    assert all(isinstance(initializer, keras.initializers.HeNormal) for initializer in kernels)
 
 
 def test_seed_fixes_the_weights_and_no_two_kernels_are_equal():

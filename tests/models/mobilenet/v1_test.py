@@ -15,7 +15,8 @@ def test_layout():
     ]
     expected = [("Conv2D", 3, 2, 32, 112)]
     width, size = 32, 112
-    for filters, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)):
+    table = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+    for filters, stride in table:
         size //= stride
         expected += [("DepthwiseConv2D", 3, stride, width, size), ("Conv2D", 1, 1, filters, size)]
         width = filters
@@ -23,7 +24,7 @@ def test_layout():
     assert model.output_shape == (None, 1000)
 
 
-@pytest.mark.parametrize("width_multiplier, stem", [(0.01, 8), (0.25, 8), (0.6, 19), (1.0, 32), (1.5, 48)])
+@pytest.mark.parametrize("width_multiplier, stem", [(0.01, 8), (0.25, 8), (0.3, 9), (1.0, 32), (1.5, 48)])
 def test_widths_are_cut_not_rounded(width_multiplier, stem):
     model = models.MobileNetV1((32, 32, 1), width_multiplier=width_multiplier, features_only=True)
     assert model.get_layer("stem_conv").filters == stem

@@ -17,7 +17,8 @@ def test_minimalistic_has_only_what_is_fast_everywhere(constructor):
 
 
 @pytest.mark.parametrize(
-    "constructor, gates, hard", [(models.MobileNetV3Large, 8, 2 + 2 * 9 + 1), (models.MobileNetV3Small, 9, 2 + 2 * 8 + 1)]
+    "constructor, gates, hard",
+    [(models.MobileNetV3Large, 8, 2 + 2 * 9 + 1), (models.MobileNetV3Small, 9, 2 + 2 * 8 + 1)],
 )
 def test_gates_and_activations(constructor, gates, hard):
     """Stem, head and dense layer have h-swish, and two activations in each of the HS rows."""
