@@ -34,6 +34,10 @@ class ConvBlock(NormalizedBlock):
         >>> from keras_repvis.layers import ConvBlock
         >>> ConvBlock(16, strides=2).compute_output_shape((None, 225, None, 3))
         (None, 113, None, 16)
+
+    Reference:
+        Ioffe, Szegedy (2015), "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+        Shift", section 3.2 (normalisation between a convolution without bias and its activation).
     """
 
     def __init__(

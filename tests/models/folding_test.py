@@ -23,7 +23,7 @@ def with_statistics(model, seed=0):
 
 
 def like_trained(model, images):
-    """Give norms the statistics of a batch too; otherwise an image fades or explodes on its way through a deep model."""
+    """Give norms the statistics of a batch too; else an image fades or explodes on its way through a deep model."""
     rng = np.random.default_rng(0)
     with_statistics(model)
     for weight in model.weights:
