@@ -25,6 +25,7 @@ ORDER = (
     ("claims",),
     ("tools",),
 )
+ROOMS = sorted(path.parent for path in (ROOT / "keras_repvis").rglob("__init__.py"))
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 HEAVY = ("tensorflow", "keras", "matplotlib", "tensorflow_datasets", "tensorflow_probability", "sklearn", "skimage")
 LIBRARY = sorted(
@@ -238,3 +239,11 @@ def test_every_program_is_on_the_path():
     assert with_run == listed
     assert all(name == f"repvis-{entry.split(':')[0].split('.')[-1].replace('_', '-')}"
                for name, entry in ENTRY_POINTS.items())
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_no_public_name_is_also_a_module(room):
+    # Importing the module would put it in the place of the function: `models.cost` would no longer be callable.
+    lists = re.findall(r'"[\w.]+": \[(.*?)\]', (room / "__init__.py").read_text(encoding="utf-8"), re.DOTALL)
+    public = {name for names in lists for name in re.findall(r'"(\w+)"', names)}
+    assert public & {path.stem for path in room.iterdir()} == set()

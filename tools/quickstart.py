@@ -38,7 +38,7 @@ def main(argv):
 
     from keras_repvis import training, zoo
     from keras_repvis.zoo import handle
-    from keras_repvis.zoo.replay import replay
+    from keras_repvis.zoo.replaying import replay
     from keras_repvis_tools import quickstart_report
 
     handle.parse(_HANDLE.value)  # Refused now rather than after the training.
@@ -95,7 +95,8 @@ def configuration(epochs, data_dir=None):
         stem_strides=2,
         batch_norm_momentum=0.9,
         epochs=epochs,
-        learning_rate=5e-3,
+        batch_size=128,
+        learning_rate=8e-3,
         shift=2,
         data_dir=data_dir,
     )

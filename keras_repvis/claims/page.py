@@ -16,8 +16,8 @@ mean effect; exact claims follow from definitions and are computed once. Negativ
 - **reversed**: it lies on the other side.
 - **undecided**: the budget was too small to tell.
 
-A seed fixes weights and data. Training still repeats only up to rounding, which depends on the number of threads and can
-grow to a few points of accuracy; the intervals over seeds contain that.
+A seed fixes weights and data. Training still repeats only up to rounding, which depends on the number of threads and
+can grow to a few points of accuracy; the intervals over seeds contain that.
 
 This page is written by `repvis-reproduce` from the records in `docs/claims/`; edits here are lost.
 """

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["mobilenet"],
     submod_attrs={
         "catalog": ["build", "names"],
-        "cost": ["Cost", "Row", "cost"],
+        "counting": ["Cost", "Row", "cost"],
         "folding": ["fold_batch_norm"],
         "inlining": ["inline"],
         "mobilenet.v1": ["MobileNetV1"],

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "loading": ["load", "load_saved_model"],
         "manifest": ["IntegrityError", "verify"],
         "publishing": ["publish"],
-        "replay": ["replay"],
+        "replaying": ["replay"],
         "resolving": ["Version", "read_manifest", "resolve"],
         "root": ["find_root"],
     },

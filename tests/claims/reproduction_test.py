@@ -41,9 +41,9 @@ def test_record_and_page(tmp_path):
     assert [entry["seed"] for entry in stored["seeds"]] == [0, 1, 2, 3, 4]
     assert set(stored["versions"]) == {"keras", "keras_repvis", "numpy", "python", "scipy", "tensorflow"}
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
-    expected = ("It is positive.", "1.2 [1.004, 1.396]", "**Reproduced**", "slide 2", "`repvis-reproduce tiny`", "seed 4")
-    for text in expected:
+    for text in ("It is positive.", "1.2 [1.004, 1.396]", "**Reproduced**", "slide 2", "seed 4"):
         assert text in page, text
+    assert "`repvis-reproduce tiny`" in page
     # Nothing but the record is left, no temporary file either.
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["claims", "claims.md", "tiny.json"]
 

@@ -1,4 +1,4 @@
-"""Tests of keras_repvis.models.cost: closed forms for each kind of layer, graphs of all kinds, and refusals."""
+"""Tests of keras_repvis.models.counting: closed forms for each kind of layer, graphs of all kinds, and refusals."""
 
 import keras
 import numpy as np
