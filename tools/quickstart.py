@@ -76,7 +76,7 @@ def main(argv):
         seconds=time.monotonic() - start,
     )
     accuracies = [result.evaluation.accuracy for result in results]
-    print(f"test accuracy: {np.mean(accuracies):.4f}, mean of {len(seeds)} seed(s): {', '.join(map(str, seeds))}")
+    print(f"test accuracy: {np.mean(accuracies):.4f}, mean over seed {', '.join(map(str, seeds))}")
     print(f"published: {version.handle} in {version.path}")
     print(f"largest difference after reloading, relative: {difference:.1e}")
     print(f"seconds: {time.monotonic() - start:.0f}")

@@ -36,10 +36,10 @@ def write(path, *, model, version, zoo_root, config, results, images, difference
     """
     accuracies = np.array([result.evaluation.accuracy for result in results])
     count = len(images)
-    spread = f", from {accuracies.min():.1%} to {accuracies.max():.1%}" if len(results) > 1 else ""
+    several = f", the mean of {len(results)} seeds from {accuracies.min():.1%} to {accuracies.max():.1%}"
     lead = (
         f"A MobileNetV2 of width {config.width_multiplier} reads {accuracies.mean():.1%} of {count} test digits "
-        f"correctly: mean of {len(results)} seed(s){spread}."
+        f"correctly{several if len(results) > 1 else ''}."
     )
     cost = models.cost(model)
     facts = [
@@ -93,14 +93,15 @@ def _accuracy(results, count):
 
 
 def _mistakes(evaluation, images):
-    wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)[:_COLUMNS]
+    every = np.flatnonzero(evaluation.predictions != evaluation.labels)
+    wrong = every[:_COLUMNS]
     if not len(wrong):
         return report.Section("Mistakes", [report.Text("The published model made no mistake on the test images.")])
     names = [f"{evaluation.labels[i]}, said {evaluation.predictions[i]}" for i in wrong]
     figure = report.image_rows([_blank_to(_COLUMNS, images[wrong])], ["image"], names + [""] * (_COLUMNS - len(names)))
     return report.Section(
         "Mistakes",
-        [report.Figure(report.data_uri(figure), "misread digits", f"The first {len(wrong)} misread test images.")],
+        [report.Figure(report.data_uri(figure), "misread digits", f"{len(wrong)} of {len(every)} misread test images.")],
     )
 
 

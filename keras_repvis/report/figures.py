@@ -84,14 +84,15 @@ def confusion_matrix(counts, class_names):
     counts = np.asarray(counts)
     if counts.shape != (len(class_names), len(class_names)):
         raise ValueError(f"counts of shape {counts.shape} do not fit {len(class_names)} class names.")
-    size = max(3.2, 0.42 * len(class_names))
+    size = max(2.6, 0.3 * len(class_names))
     figure, axes = _axes(size + 0.6, size)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(class_names) <= 30:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "#1d2733"
-            axes.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=7)
+        axes.tick_params(labelsize=8)
         axes.set_xticks(range(len(class_names)), class_names, rotation=90 if max(map(len, class_names)) > 3 else 0)
         axes.set_yticks(range(len(class_names)), class_names)
     axes.set_xlabel("predicted")
