@@ -64,7 +64,7 @@ def _replay(model, inputs, call, owners, training):
             kwargs = {**kwargs, "training": training}
         return _enter(operation, args, kwargs, call, owners)
 
-    return model._run_through_graph(inputs, call_fn=step)
+    return model._run_through_graph(inputs, operation_fn=lambda operation: operation, call_fn=step)
 
 
 def _enter(operation, args, kwargs, call, owners):
