@@ -100,10 +100,8 @@ def _mistakes(evaluation, images):
         return report.Section("Mistakes", [report.Text("The published model made no mistake on the test images.")])
     names = [f"{evaluation.labels[i]}, said {evaluation.predictions[i]}" for i in wrong]
     figure = report.image_rows([_blank_to(_COLUMNS, images[wrong])], ["image"], names + [""] * (_COLUMNS - len(names)))
-    return report.Section(
-        "Mistakes",
-        [report.Figure(report.data_uri(figure), "misread digits", f"{len(wrong)} of {len(every)} misread test images.")],
-    )
+    caption = f"{len(wrong)} of {len(every)} misread test images."
+    return report.Section("Mistakes", [report.Figure(report.data_uri(figure), "misread digits", caption)])
 
 
 def _blank_to(count, images):
