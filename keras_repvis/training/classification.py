@@ -165,6 +165,8 @@ def train(config, run_dir=None, run_files=None, progress=True):
     with strategy.scope():
         if checkpoint:
             model = keras.saving.load_model(checkpoint[0])
+            if config.strategy == "mirrored":  # The run may have begun on one device.
+                replicas.synchronize_batch_norm(model)
         else:
             model = compile_classifier(build_classifier(config, source), config, stream.steps_per_epoch)
     epoch = checkpoint[1].epoch if checkpoint else 0

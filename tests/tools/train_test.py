@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import PIL.Image
 import pytest
@@ -63,6 +64,9 @@ def test_the_flagfile_goes_on_under_two_replicas(run):
     lines = [json.loads(line) for line in finished.stderr.splitlines() if line.startswith("{")]
     assert [line["epoch"] for line in lines] == [2]
     assert len((directory / "log.jsonl").read_text().splitlines()) == 2
+    # The first epoch ran on one device; from here on the replicas share their batch statistics.
+    config = zipfile.ZipFile(directory / "model.keras").read("config.json").decode()
+    assert '"synchronized": true' in config and '"synchronized": false' not in config
 
 
 @pytest.mark.parametrize(
