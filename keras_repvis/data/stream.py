@@ -101,13 +101,36 @@ class Stream:
             return np.arange(self.source.num_examples)
         return np.random.default_rng([self.seed, int(epoch)]).permutation(self.source.num_examples)
 
-    def dataset(self, epochs=1, epoch=0, step=0):
+    def splits_evenly(self, shards):
+        """Return whether every batch of an epoch can be cut into `shards` pieces of one size."""
+        last = self.source.num_examples % self.batch_size
+        return self.batch_size % shards == 0 and (self.drop_remainder or last % shards == 0)
+
+    def steps(self, shards=1):
+        """Return the batches an epoch when each is cut into `shards` pieces.
+
+        A last batch with fewer examples than pieces joins the one before it, so that no piece is empty.
+        """
+        last = 0 if self.drop_remainder else self.source.num_examples % self.batch_size
+        steps = self.steps_per_epoch - (0 < last < shards)
+        if not steps:
+            raise ValueError(
+                f"shards={shards!r} is not accepted: the data set has only {self.source.num_examples} examples."
+            )
+        return steps
+
+    def dataset(self, epochs=1, epoch=0, step=0, shards=1, shard=None):
         """Return the batches from batch `step` of epoch `epoch` on, to the end of `epochs` epochs.
+
+        Replicas and workers share a batch by cutting it into consecutive pieces: piece k of n holds the examples
+        floor(k b / n) to floor((k + 1) b / n) of a batch of b.
 
         Args:
             epochs: Number of epochs to deliver, the first of them from `step` on; None for no end.
             epoch: Number of the first epoch, from 0.
-            step: Number of the first batch in it, 0 <= step < `steps_per_epoch`.
+            step: Number of the first batch in it, 0 <= step < `steps(shards)`.
+            shards: Number of pieces each batch is cut into, an integer >= 1.
+            shard: Numbers of the pieces to deliver, a sequence; None (default) for all, one after the other.
 
         Returns:
             `tf.data.Dataset` of pairs: images, float32 `(batch, height, width, channels)` in [0, 1], and labels, int32
@@ -117,26 +140,54 @@ class Stream:
             ValueError: If an argument is out of range, or (when images are cached) one cannot be decoded. Without
                 the cache the latter is raised by the iteration as a `tf.errors.OpError` with the same message.
         """
+        checks.number("shards", shards, low=1, high=self.batch_size, integer=True)
+        for number in shard or ():
+            checks.number("shard", number, low=0, high=shards - 1, integer=True)
         if epochs is not None:
             checks.number("epochs", epochs, low=1, integer=True)
         checks.number("epoch", epoch, low=0, integer=True)
-        checks.number("step", step, low=0, high=self.steps_per_epoch - 1, integer=True)
+        checks.number("step", step, low=0, high=self.steps(shards) - 1, integer=True)
         last = np.iinfo(np.int64).max if epochs is None else epoch + epochs
         batches = tf.data.Dataset.range(epoch, last).flat_map(
-            lambda number: self._indices(number, tf.where(tf.equal(number, epoch), tf.constant(step, tf.int64), 0))
+            lambda number: self._indices(
+                number, tf.where(tf.equal(number, epoch), tf.constant(step, tf.int64), 0), self.steps(shards)
+            )
         )
+        pieces = list(range(shards) if shard is None else shard)
+        if pieces != [0] or shards > 1:
+            batches = batches.flat_map(lambda indices, number: self._pieces(indices, number, pieces, shards))
         if epochs is not None:
-            batches = batches.apply(tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch - step))
+            batches = batches.apply(
+                tf.data.experimental.assert_cardinality((epochs * self.steps(shards) - step) * len(pieces))
+            )
         batches = batches.map(self._batch(), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
-    def _indices(self, epoch, step):
-        """Return the pairs (indices of a batch, epoch) of one epoch from batch `step` on."""
+    def _indices(self, epoch, step, steps):
+        """Return the pairs (indices of a batch, epoch) of one epoch, of `steps` batches, from batch `step` on."""
         order = tf.numpy_function(self.order, [epoch], tf.int64, stateful=False)
         order.set_shape([self.source.num_examples])
-        batches = tf.data.Dataset.from_tensor_slices(order[step * self.batch_size :])
-        batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        if steps == self.steps_per_epoch:
+            batches = tf.data.Dataset.from_tensor_slices(order[step * self.batch_size :])
+            batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        else:  # The last batch takes in the few examples after it.
+            before_last = (steps - 1) * self.batch_size
+            batches = tf.data.Dataset.from_tensor_slices(order[:before_last]).batch(self.batch_size)
+            batches = batches.concatenate(tf.data.Dataset.from_tensors(order[before_last:])).skip(step)
         return batches.map(lambda indices: (indices, epoch))
+
+    def _pieces(self, indices, epoch, pieces, shards):
+        """Return the pairs (indices of a piece, epoch) of a batch."""
+        static = self.drop_remainder and self.batch_size % shards == 0
+        size = tf.size(indices, tf.int64)
+
+        def piece(number):
+            part = indices[size * number // shards : size * (number + 1) // shards]
+            if static:
+                part.set_shape([self.batch_size // shards])
+            return part, epoch
+
+        return tf.data.Dataset.from_tensor_slices(tf.constant(pieces, tf.int64)).map(piece)
 
     def _batch(self):
         """Return the function from (indices, epoch) to (images, labels)."""

@@ -188,3 +188,44 @@ def test_a_batch_larger_than_the_set_is_an_error(source):
     with pytest.raises(ValueError, match="batch_size=501.*500 examples"):
         data.Stream(source, 501).dataset()
     assert data.Stream(source, 501, drop_remainder=False).steps_per_epoch == 1
+
+
+@pytest.mark.parametrize("shards", [2, 3, 5])
+@pytest.mark.parametrize("augment", [None, AUGMENT])
+def test_pieces_make_up_the_batches_of_one_reader_after_any_resume(source, shards, augment):
+    def joined(pieces):
+        return [np.concatenate(parts) for parts in zip(*pieces)]
+
+    stream = data.Stream(source, 60, seed=5, augment=augment)
+    whole = batches(stream, epochs=2)[3:]
+    workers = [batches(stream, epochs=2, step=3, shards=shards, shard=[number]) for number in range(shards)]
+    assert len(workers[0]) == len(whole)
+    # Vectorised arithmetic rounds otherwise at the end of an array, so augmented pixels agree up to that.
+    tolerance = 0 if augment is None else 2e-6
+    for (images, labels), *pieces in zip(whole, *workers):
+        found_images, found_labels = joined(pieces)
+        np.testing.assert_allclose(found_images, images, rtol=0, atol=tolerance)
+        np.testing.assert_array_equal(found_labels, labels)
+        assert {len(piece[1]) for piece in pieces} == {60 // shards}
+    in_turn = batches(stream, step=3, shards=shards)[:shards]
+    np.testing.assert_array_equal(joined(in_turn)[1], whole[0][1])
+
+
+def test_no_piece_is_empty_and_every_example_is_counted_once(source):
+    # 500 examples: batches of 166, 166, 166 and 2, cut in three.
+    stream = data.Stream(source, 166, shuffle=False, drop_remainder=False)
+    assert (stream.steps(), stream.steps(2), stream.steps(3)) == (4, 4, 3)
+    pieces = batches(stream, shards=3)
+    assert [len(y) for _, y in pieces] == [55, 55, 56, 55, 55, 56, 56, 56, 56]
+    np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), source.labels)
+    resumed = batches(stream, shards=3, step=2)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in resumed]), source.labels[332:])
+    with pytest.raises(ValueError, match="shards=3 is not accepted: the data set has only 2 examples"):
+        data.Stream(data.Source("repvis_digits", "test[:2]"), 4, drop_remainder=False).steps(3)
+
+
+def test_says_whether_batches_split_evenly(source):
+    assert data.Stream(source, 60).splits_evenly(3)
+    assert not data.Stream(source, 50).splits_evenly(3)
+    assert not data.Stream(source, 60, drop_remainder=False).splits_evenly(3)  # 500 = 8 * 60 + 20
+    assert data.Stream(source, 60, drop_remainder=False).splits_evenly(4)
