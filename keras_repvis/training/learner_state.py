@@ -1,0 +1,147 @@
+"""Everything that a learner's next steps depend on, as a list of arrays."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_repvis.training.global_gradient import GlobalGradientOptimizer
+
+
+class LearnerState:
+    """The variables of a learner: weights, seed generators, metrics, optimisers, and whatever else it holds.
+
+    Found are the variables of the model's layers with their `keras.random.SeedGenerator`s, the variables of its metrics
+    and of every optimiser held as an attribute (also in a list or a dict), and TensorFlow variables held likewise. What
+    a learner draws without a `SeedGenerator` of its own (`keras.random.normal(shape)`, `tf.random.normal`) has a state
+    that cannot be read; a run that does so does not resume exactly.
+
+    Args:
+        model: Compiled `keras.Model`, built, with built optimisers.
+        others: Sequence of further variables, for instance a moving average of the weights.
+
+    Raises:
+        ValueError: If an optimiser or the model is not built yet.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
+        >>> [description["shape"] for description in keras_repvis.training.LearnerState(model).describe()]
+        [[2, 3], [3], [2]]
+    """
+
+    def __init__(self, model, others=()):
+        if not model.built:
+            raise ValueError(f"model={model.name!r} is not built: call it on a batch first.")
+        found = [*model.variables, *model.metrics_variables]
+        for optimizer in optimizers(model):
+            if not optimizer.built:
+                raise ValueError(
+                    f"the optimiser {optimizer.name!r} of {model.name!r} is not built: call its "
+                    "build(trainable_variables) when the learner is compiled."
+                )
+            found.extend(optimizer.variables)
+        found.extend(value for value in _held(model) if isinstance(value, (tf.Variable, keras.Variable)))
+        self._metrics = {id(variable) for variable in model.metrics_variables}
+        self.variables = list({id(_native(variable)): variable for variable in [*found, *others]}.values())
+
+    def describe(self):
+        """Return a list of {"name", "shape", "dtype"}, one a variable, JSON-able."""
+        return [
+            {
+                "name": getattr(variable, "path", None) or variable.name,
+                "shape": list(variable.shape),
+                "dtype": keras.backend.standardize_dtype(variable.dtype),
+            }
+            for variable in self.variables
+        ]
+
+    def read(self):
+        """Return the values, a list of arrays; with several workers all of them must call it at the same step."""
+        return [np.asarray(_native(variable).numpy()) for variable in self.variables]
+
+    def assign(self, arrays):
+        """Set the variables to `arrays`, a list as `read` returns it."""
+        for variable, array in zip(self.variables, arrays, strict=True):
+            variable.assign(array)
+
+    def assign_metrics(self, arrays):
+        """Set only the metrics' variables, from a list as `read` returns it."""
+        for variable, array in zip(self.variables, arrays, strict=True):
+            if id(variable) in self._metrics:
+                variable.assign(array)
+
+
+def optimizers(model):
+    """Return the optimisers that a learner holds as attributes, each once, a list.
+
+    Args:
+        model: `keras.Model`.
+
+    Returns:
+        List of `keras.optimizers.Optimizer`, in the order of the attributes.
+    """
+    found = [value for value in _held(model) if isinstance(value, keras.optimizers.Optimizer)]
+    return list({id(optimizer): optimizer for optimizer in found}.values())
+
+
+def wrap_optimizers(model):
+    """Put every optimiser of a learner into a `GlobalGradientOptimizer`, in place; wrapped ones stay.
+
+    Args:
+        model: Compiled `keras.Model`. A `keras.optimizers.LossScaleOptimizer` gives its loss scale to the wrapper.
+
+    Returns:
+        List of the `GlobalGradientOptimizer`s.
+    """
+    with model.distribute_strategy.scope():
+        wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers(model)}
+    for name, value in list(vars(model).items()):
+        replaced = _map(value, lambda item: wrapped.get(id(item), item))
+        if replaced is not value:
+            setattr(model, name, replaced)
+            model.train_function = None  # It was traced with the bare optimiser.
+    return list(wrapped.values())
+
+
+def _wrap(optimizer):
+    if isinstance(optimizer, GlobalGradientOptimizer):
+        return optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        wrapper = GlobalGradientOptimizer(
+            optimizer.inner_optimizer,
+            loss_scale=optimizer.initial_scale,
+            growth_steps=optimizer.dynamic_growth_steps,
+        )
+    else:
+        wrapper = GlobalGradientOptimizer(optimizer)
+    if wrapper.inner_optimizer.built:
+        wrapper.build(wrapper.inner_variables)
+    return wrapper
+
+
+def _map(value, function):
+    """Apply `function` to an attribute or to the items of a list, tuple or dict; the same object if nothing changes."""
+    if isinstance(value, dict):
+        items = {key: function(item) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in items) else value
+    if isinstance(value, (list, tuple)):
+        items = [function(item) for item in value]
+        return type(value)(items) if any(new is not old for new, old in zip(items, value)) else value
+    return function(value)
+
+
+def _held(model):
+    """Yield the attributes of a model and the items of those that are lists, tuples or dicts."""
+    for name, value in vars(model).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, (list, tuple)):
+            yield from value
+        else:
+            yield value
+
+
+def _native(variable):
+    return variable.value if isinstance(variable, keras.Variable) else variable
