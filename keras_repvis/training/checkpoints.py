@@ -20,8 +20,8 @@ import uuid
 import zipfile
 import zlib
 
-import ml_dtypes
 import numpy as np
+import tensorflow as tf
 
 from keras_repvis import checks
 from keras_repvis.data.position import Position
@@ -29,6 +29,8 @@ from keras_repvis.version import VERSION
 
 _FORMAT = 1
 _NAME = re.compile(r"epoch_(\d+)_step_(\d+)")
+
+_BFLOAT16 = tf.bfloat16.as_numpy_dtype  # NumPy's file format does not know it.
 
 _log = logging.getLogger(__name__)
 
@@ -262,13 +264,12 @@ def _write(directory, checkpoint, texts):
 
 
 def _encode(array):
-    # NumPy's file format does not know bfloat16.
-    return array.view(np.uint16) if array.dtype == ml_dtypes.bfloat16 else array
+    return array.view(np.uint16) if array.dtype == _BFLOAT16 else array
 
 
 def _decode(array, description):
     if description["dtype"] == "bfloat16":
-        array = array.view(ml_dtypes.bfloat16)
+        array = array.view(_BFLOAT16)
     if list(array.shape) != description["shape"] or array.dtype.name != description["dtype"]:
         raise ValueError(f"{description['name']} holds {array.dtype} {list(array.shape)}")
     return array

@@ -33,7 +33,7 @@ class LearnerState:
         if not model.built:
             raise ValueError(f"model={model.name!r} is not built: call it on a batch first.")
         found = [*model.variables, *model.metrics_variables]
-        for optimizer in optimizers(model):
+        for optimizer in optimizers_of(model):
             if not optimizer.built:
                 raise ValueError(
                     f"the optimiser {optimizer.name!r} of {model.name!r} is not built: call its "
@@ -71,7 +71,7 @@ class LearnerState:
                 variable.assign(array)
 
 
-def optimizers(model):
+def optimizers_of(model):
     """Return the optimisers that a learner holds as attributes, each once, a list.
 
     Args:
@@ -94,7 +94,7 @@ def wrap_optimizers(model):
         List of the `GlobalGradientOptimizer`s.
     """
     with model.distribute_strategy.scope():
-        wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers(model)}
+        wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers_of(model)}
     for name, value in list(vars(model).items()):
         replaced = _map(value, lambda item: wrapped.get(id(item), item))
         if replaced is not value:

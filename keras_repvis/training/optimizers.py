@@ -1,26 +1,26 @@
-"""Optimisers and learning-rate schedules by name."""
+"""Optimisers by name."""
 
 import keras
 
 from keras_repvis import checks
+from keras_repvis.training.schedules import SCHEDULES, make_schedule
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-SCHEDULES = ("constant", "cosine")
 
 
-def make_optimizer(name, learning_rate, schedule="constant", steps=1, warmup_steps=0, weight_decay=0.0):
+def make_optimizer(
+    name, learning_rate, schedule="constant", steps=1, warmup_steps=0, weight_decay=0.0, **schedule_options
+):
     """Return a Keras optimiser.
-
-    With peak rate r, w warm-up steps and T steps in all, step t has the rate r t / w while t < w, then r ("constant")
-    or r (1 + cos(pi (t - w) / (T - w))) / 2 ("cosine").
 
     Args:
         name: "adam", "adamw", "rmsprop" (decay 0.9, momentum 0.9) or "sgd" (Nesterov momentum 0.9).
         learning_rate: Number > 0, the peak rate.
-        schedule: "constant" or "cosine".
-        steps: Integer >= 1, length of the run in steps; used by "cosine".
-        warmup_steps: Integer >= 0 and <= `steps`.
+        schedule: "constant", "cosine", "linear", "rampdown" or "step", see `make_schedule`.
+        steps: Integer >= 1, length of the run in steps; used by every schedule but "constant".
+        warmup_steps: Integer >= 0 and <= `steps`, linear warm-up from zero.
         weight_decay: Number >= 0, decoupled; w <- w - rate * weight_decay * w a step.
+        **schedule_options: Further arguments of `make_schedule`, for instance `milestones`.
 
     Returns:
         `keras.optimizers.Optimizer`.
@@ -34,12 +34,13 @@ def make_optimizer(name, learning_rate, schedule="constant", steps=1, warmup_ste
         0.1
 
     Reference:
-        Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, eq. 5 (one period).
+        Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization", algorithm 2 (the decay, times the rate).
     """
     checks.one_of("optimizer", name, OPTIMIZERS)
+    checks.one_of("schedule", schedule, SCHEDULES)
     checks.number("learning_rate", learning_rate, above=0)
     checks.number("weight_decay", weight_decay, low=0)
-    rate = _rate(learning_rate, schedule, steps, warmup_steps)
+    rate = make_schedule(schedule, learning_rate, steps, warmup_steps, **schedule_options)
     decay = weight_decay or None
     if name == "adam":
         return keras.optimizers.Adam(rate, weight_decay=decay)
@@ -48,19 +49,3 @@ def make_optimizer(name, learning_rate, schedule="constant", steps=1, warmup_ste
     if name == "rmsprop":
         return keras.optimizers.RMSprop(rate, rho=0.9, momentum=0.9, weight_decay=decay)
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
-
-
-def _rate(learning_rate, schedule, steps, warmup_steps):
-    checks.one_of("schedule", schedule, SCHEDULES)
-    checks.number("steps", steps, low=1, integer=True)
-    checks.number("warmup_steps", warmup_steps, low=0, high=steps, integer=True)
-    if schedule == "constant" and not warmup_steps:
-        return learning_rate
-    # Keras' schedule counts the warm-up apart, and stays at `alpha` times the peak after the decay.
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else learning_rate,
-        decay_steps=max(steps - warmup_steps, 1),
-        alpha=1.0 if schedule == "constant" else 0.0,
-        warmup_target=learning_rate if warmup_steps else None,
-        warmup_steps=warmup_steps,
-    )

@@ -1,18 +1,33 @@
-"""Where a run computes: one device or several replicas of the model on one machine."""
+"""Where a run computes: one device, several replicas of the model on one machine, or several machines."""
 
-import keras
+import functools
+import json
+import os
+
 import tensorflow as tf
 
 from keras_repvis import checks
 
-STRATEGIES = ("one_device", "mirrored")
+STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
+
+_PARAMETER_SERVER = (
+    "strategy='parameter_server' is not accepted: Keras 3 has no training for tf.distribute.ParameterServerStrategy. "
+    "Its workers step at different times, which no learner here is written for; take 'mirrored' or 'multi_worker'."
+)
 
 
 def strategy(name="one_device", devices=2):
     """Return the `tf.distribute` strategy called `name`.
 
+    * "one_device": TensorFlow's default strategy.
+    * "mirrored" (`MirroredStrategy`): one replica a device, gradients summed over the replicas before each step.
+    * "multi_worker" (`MultiWorkerMirroredStrategy`): the same over several processes, each started with the variable
+      TF_CONFIG that names them all; `repvis-launch` starts them on one machine. Use `training.fit`: Keras' own `fit`
+      fails under it.
+    * "tpu" (`TPUStrategy`): the TPU that TensorFlow finds.
+
     Args:
-        name: "one_device", or "mirrored": one replica a device, gradients summed over the replicas after each step.
+        name: One of these.
         devices: Number of replicas for "mirrored", an integer >= 1. They run on that many GPUs if the machine has
             them, else on that many logical CPU devices.
 
@@ -20,20 +35,99 @@ def strategy(name="one_device", devices=2):
         A `tf.distribute.Strategy`. Build and compile the model under its `scope()`.
 
     Raises:
-        ValueError: If the name is unknown, or if logical CPU devices are needed and TensorFlow has already started
-            with fewer.
+        ValueError: If the name is unknown, if logical CPU devices are needed and TensorFlow has already started
+            with fewer, if TF_CONFIG is missing or names no workers, or if there is no TPU.
 
     Example:
         >>> keras_repvis.training.strategy("one_device").num_replicas_in_sync
         1
 
     Reference:
-        TensorFlow, `tf.distribute.MirroredStrategy`.
+        TensorFlow, `tf.distribute`.
     """
+    if name == "parameter_server":
+        raise ValueError(_PARAMETER_SERVER)
     checks.one_of("strategy", name, STRATEGIES)
     checks.number("devices", devices, low=1, integer=True)
-    if name == "one_device":
-        return tf.distribute.get_strategy()
+    makers = {
+        "one_device": tf.distribute.get_strategy,
+        "mirrored": lambda: _mirrored(devices),
+        "multi_worker": _multi_worker,
+        "tpu": _tpu,
+    }
+    return makers[name]()
+
+
+def is_chief(strategy):
+    """Return whether this process is the one that writes files: the only one, or the first of several workers.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        Boolean.
+
+    Example:
+        >>> keras_repvis.training.is_chief(keras_repvis.training.strategy("one_device"))
+        True
+    """
+    return worker_index(strategy) == 0
+
+
+def worker_index(strategy):
+    """Return the number of this process among the workers, from 0.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        Integer.
+
+    Example:
+        >>> keras_repvis.training.worker_index(keras_repvis.training.strategy("one_device"))
+        0
+    """
+    resolver = strategy.cluster_resolver if is_multi_worker(strategy) else None
+    if resolver is None or resolver.task_type == "chief":
+        return 0
+    return resolver.task_id + ("chief" in resolver.cluster_spec().jobs)
+
+
+def is_multi_worker(strategy):
+    """Return whether several processes take each step together.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        Boolean.
+
+    Example:
+        >>> keras_repvis.training.is_multi_worker(keras_repvis.training.strategy("one_device"))
+        False
+    """
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def local_replicas(strategy):
+    """Return the numbers, among all replicas, of those that this process computes.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        `range`.
+
+    Example:
+        >>> keras_repvis.training.local_replicas(keras_repvis.training.strategy("one_device"))
+        range(0, 1)
+    """
+    count = len(strategy.extended.worker_devices) if is_multi_worker(strategy) else strategy.num_replicas_in_sync
+    first = worker_index(strategy) * count
+    return range(first, first + count)
+
+
+def _mirrored(devices):
     if len(tf.config.list_physical_devices("GPU")) >= devices:
         return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(devices)])
     _split_cpu(devices)
@@ -42,27 +136,31 @@ def strategy(name="one_device", devices=2):
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(devices)], cross_device_ops=reduction)
 
 
-def synchronize_batch_norm(model):
-    """Make every batch normalisation of `model` use the statistics of the global batch, in place.
+def _multi_worker():
+    try:
+        jobs = set(json.loads(os.environ.get("TF_CONFIG", "{}"))["cluster"])
+    except (ValueError, KeyError, TypeError):
+        jobs = set()
+    if not jobs or jobs - {"chief", "worker"}:
+        raise ValueError(
+            f"strategy='multi_worker' needs TF_CONFIG={os.environ.get('TF_CONFIG')!r} to be the JSON of a cluster of "
+            "workers, as tf.distribute describes it; `repvis-launch --workers=2 <command>` sets it on one machine."
+        )
+    return _cluster()
 
-    Plain batch normalisation sees one replica's share of the batch and keeps one set of moving statistics a replica,
-    which drift apart. Synchronised, mean and variance are those of the whole batch, as on one device.
 
-    Args:
-        model: Keras model, built under the strategy's scope, not yet compiled.
+@functools.cache
+def _cluster():
+    # A process is one member of one cluster: its server cannot be started twice.
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
-    Returns:
-        `model`.
 
-    Example:
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.35)
-        >>> keras_repvis.training.synchronize_batch_norm(model) is model
-        True
-    """
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
-    return model
+def _tpu():
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+    except Exception as error:  # TensorFlow raises several kinds.
+        raise ValueError(f"strategy='tpu' is not accepted: TensorFlow finds no TPU ({error}).") from error
+    return tf.distribute.TPUStrategy(resolver)
 
 
 def _split_cpu(devices):

@@ -1,0 +1,100 @@
+"""The compiled steps of a learner under its strategy, and its metrics over all replicas."""
+
+import tensorflow as tf
+
+from keras_repvis.training import replicas
+
+
+class Steps:
+    """Runs a learner's `train_step` and `test_step` on the next batch of an iterator.
+
+    One device and mirrored replicas run the functions that Keras' own `fit` and `evaluate` run. With several workers
+    these fail (they average logs over workers in a way that needs a batch axis), so there the step is run plainly.
+
+    Args:
+        model: Compiled `keras.Model`.
+        stream: Training stream: `dataset(epochs, epoch, step, shards, shard)`, `steps(shards)`, `splits_evenly(shards)`.
+
+    Raises:
+        ValueError: If the batches of the stream cannot be shared evenly by the replicas.
+    """
+
+    def __init__(self, model, stream):
+        self.model = model
+        self.strategy = model.distribute_strategy
+        self.shards = self.strategy.num_replicas_in_sync
+        if self.shards > 1 and not stream.splits_evenly(self.shards):
+            raise ValueError(
+                f"batch_size={stream.batch_size!r} is not accepted under {self.shards} replicas: every batch, a short "
+                "last one too, must be a multiple of their number, or the replicas' losses would not weigh the same."
+            )
+        self.stream = stream
+        self.steps_per_epoch = stream.steps(self.shards)
+        self._many = replicas.is_multi_worker(self.strategy)
+        self._test_data = None
+
+    def build(self):
+        """Build what Keras builds on the first batch: metrics, loss, and a model without input shape."""
+        signature = self.stream.dataset().element_spec
+        with self.strategy.scope():
+            self.model._symbolic_build(data_batch=signature)
+
+    def start(self, epochs, position):
+        """Open the stream at a `data.Position`, to the end of epoch number `epochs`."""
+        self._train = self._train_on_workers if self._many else self._own("train")
+        self._batches = iter(self._distribute(self.stream, epochs - position.epoch, position))
+
+    def train(self):
+        """Do the next training step; return its logs, a dict of floats. With several workers these are this worker's."""
+        logs = self._train(self._batches)
+        return {name: float(value) for name, value in logs.items()}
+
+    def evaluate(self, stream):
+        """Return the metrics of one pass over a stream, a dict of floats."""
+        test = self._test_on_workers if self._many else self._own("test")
+        if self._test_data is None or self._test_data[0] is not stream:
+            self._test_data = (stream, self._distribute(stream, 1))
+        self.model.reset_metrics()
+        batches = iter(self._test_data[1])
+        logs = {}
+        for _ in range(stream.steps(self.shards)):
+            logs = test(batches)
+        return self.results(logs)
+
+    def results(self, logs):
+        """Return the metrics over all replicas, a dict of floats.
+
+        Args:
+            logs: Dict of the last step's logs. As in Keras, they stand if they are not the model's metrics.
+        """
+        with self.strategy.scope():
+            metrics = self.model.get_metrics_result()
+        chosen = metrics if set(metrics) == set(logs) or self._many else logs
+        return {name: float(value) for name, value in chosen.items()}
+
+    def _own(self, kind):
+        getattr(self.model, f"make_{kind}_function")()
+        return getattr(self.model, f"{kind}_function")
+
+    def _distribute(self, stream, epochs, position=None):
+        local = list(replicas.local_replicas(self.strategy))
+        epoch, step = (position.epoch, position.step) if position else (0, 0)
+
+        def pieces(context):
+            return stream.dataset(epochs=epochs, epoch=epoch, step=step, shards=self.shards, shard=local)
+
+        return self.strategy.distribute_datasets_from_function(pieces)
+
+    @tf.function(reduce_retracing=True)
+    def _train_on_workers(self, iterator):
+        return self._local(self.strategy.run(self.model.train_step, args=(next(iterator),)))
+
+    @tf.function(reduce_retracing=True)
+    def _test_on_workers(self, iterator):
+        return self._local(self.strategy.run(self.model.test_step, args=(next(iterator),)))
+
+    def _local(self, logs):
+        """Return the mean of the logs over this worker's replicas."""
+        return tf.nest.map_structure(
+            lambda value: tf.reduce_mean(tf.stack(self.strategy.experimental_local_results(value))), logs
+        )
