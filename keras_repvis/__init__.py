@@ -36,5 +36,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 )
 __all__ += ["__version__"]
 
-registration.after_import("keras", "keras_repvis.layers", "keras_repvis.losses")
+# Not the whole of training: it would import TensorFlow Datasets along with Keras.
+registration.after_import(
+    "keras",
+    "keras_repvis.layers",
+    "keras_repvis.losses",
+    "keras_repvis.training.global_gradient",
+    "keras_repvis.training.schedules",
+)
 registration.after_import("tensorflow_datasets", "keras_repvis.data.builders")

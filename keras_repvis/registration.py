@@ -13,7 +13,7 @@ import sys
 
 
 def after_import(library, *rooms):
-    """Import every module of the packages `rooms` right after `library` is imported, or now if it already is."""
+    """Import `rooms` right after `library` is imported, or now if it already is: modules, and whole packages."""
     if library in sys.modules:
         _import_modules(rooms)
     else:
@@ -22,27 +22,30 @@ def after_import(library, *rooms):
 
 def _import_modules(rooms):
     for room in rooms:
-        for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
+        for module in pkgutil.iter_modules(getattr(importlib.import_module(room), "__path__", ())):
             importlib.import_module(f"{room}.{module.name}")
 
 
 class _Watcher(importlib.abc.MetaPathFinder):
-    """Finds nothing itself: sees `library` and the modules of `rooms` pass, and imports all of `rooms` once it can.
+    """Finds nothing itself: sees `library` and this package's modules pass, and imports all of `rooms` once it can.
 
-    That is as soon as `library` has executed, unless a module of `rooms` was what asked for it: such a module is half
-    made at that moment, and those that build on it would fail to import. Then it waits for the outermost one to end.
+    That is as soon as `library` has executed, unless a module of this package was what asked for it: such a module is
+    half made at that moment, and those of `rooms` that build on it would fail to import. Then it waits for the
+    outermost one to end.
     """
 
     def __init__(self, library, rooms):
         self.library = library
         self.rooms = rooms
+        self.packages = {room.partition(".")[0] for room in rooms}
         self.library_has_run = False
         self.running = 0
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != self.library and fullname.rpartition(".")[0] not in self.rooms:
+        if fullname != self.library and fullname.partition(".")[0] not in self.packages:
             return None
-        finders = [finder for finder in sys.meta_path if finder is not self]
+        # Those before this one had their turn; another watcher may be among those after it.
+        finders = sys.meta_path[sys.meta_path.index(self) + 1 :]
         specs = (finder.find_spec(fullname, path, target) for finder in finders)
         spec = next((spec for spec in specs if spec is not None), None)
         if spec is not None and spec.loader is not None:

@@ -1,6 +1,6 @@
 """Ramps between 0 and 1: the weights of losses, and the learning rates, of the semi-supervised papers.
 
-Each is a function of the step, a Python number or a tensor: it gives the same value in a compiled train step as outside.
+Each is a function of the step, a number or a tensor, and gives the same value in a compiled train step as outside.
 """
 
 import math

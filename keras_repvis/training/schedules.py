@@ -252,6 +252,6 @@ def _milestone(milestones, one, steps):
     if isinstance(one, int) and not isinstance(one, bool) and 1 <= one < steps:
         return one
     raise ValueError(
-        f"milestones={milestones!r} is not accepted: {one!r} is neither a fraction of the run in (0, 1) nor a step >= 1 "
-        f"and < {steps}."
+        f"milestones={milestones!r} is not accepted: {one!r} is neither a fraction of the run in (0, 1) nor a step "
+        f">= 1 and < {steps}."
     )

@@ -87,6 +87,15 @@ MODELS = (
     _model("MobileNetV4ConvSmall", 232),
 )
 
-LOSSES = ()
+
+
+def _loss(name, shape=(6, 5, 4), variant="", targets="values", exempt=(), **arguments):
+    return Case("losses", name, arguments, shape, variant=variant, targets=targets, exempt=dict(exempt))
+
+
+LOSSES = (
+    _loss("SmoothedCrossentropy", targets="classes", label_smoothing=0.2),
+    _loss("SmoothedCrossentropy", (4,), variant="probabilities", targets="classes", from_logits=False),
+)
 
 CASES = {"layers": LAYERS, "models": MODELS, "losses": LOSSES}

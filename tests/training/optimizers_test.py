@@ -1,4 +1,4 @@
-"""Learning-rate schedules against their formula, and what the optimisers' names mean."""
+"""What the optimisers' names mean, and that a schedule reaches them with its options."""
 
 import math
 
@@ -26,6 +26,27 @@ def test_constant_with_warm_up_stays_at_the_peak():
     assert rates(optimizer, (0, 5, 10, 30, 50)) == pytest.approx([0, 0.25, 0.5, 0.5, 0.5], abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "options", "last"),
+    [
+        ("linear", {"rampdown_steps": 10}, 0.05),
+        ("rampdown", {"rampup_steps": 0, "rampdown_steps": 10, "rampdown_steepness": 5}, 0.5 * math.exp(-5 * 0.9**2)),
+        ("step", {"milestones": (10, 40), "step_factor": 0.5}, 0.125),
+    ],
+)
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_options_of_the_schedule(name, schedule, options, last):
+    optimizer = training.make_optimizer(name, 0.5, schedule=schedule, steps=50, warmup_steps=5, **options)
+    assert rates(optimizer, (0, 5, 49)) == pytest.approx([0, 0.5, last], abs=1e-6)
+
+
+def test_a_number_stays_a_number():
+    """So that it can be set between epochs."""
+    optimizer = training.make_optimizer("sgd", 0.5, "constant", 10)
+    optimizer.learning_rate = 0.25
+    assert float(optimizer.learning_rate) == 0.25
+
+
 def test_weight_decay_is_decoupled():
     for name in ("adam", "adamw", "rmsprop", "sgd"):
         optimizer = training.make_optimizer(name, 0.1, weight_decay=0.2)
@@ -43,6 +64,7 @@ def test_weight_decay_is_decoupled():
         ({"name": "adam", "learning_rate": 1.0, "schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"name": "adam", "learning_rate": 1.0, "steps": 5, "warmup_steps": 6}, "warmup_steps=6"),
         ({"name": "adam", "learning_rate": 1.0, "weight_decay": -1}, "weight_decay=-1"),
+        ({"name": "adam", "learning_rate": 1.0, "milestones": (0.5,)}, "milestones=.*it belongs to step"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
