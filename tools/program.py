@@ -6,7 +6,7 @@ A program is a module with a docstring (what it does, then commands to copy), it
         program.run(main)
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the user's input or the machine prevented it
-(one line ``error: ...`` says what), 130 interrupted.
+(one line ``error: ...`` says what), 130 interrupted by Ctrl-C, 143 by SIGTERM after saving.
 """
 
 import os
@@ -123,9 +123,10 @@ class _Guarded:
             code = self.main(argv)
             sys.stdout.flush()
             return code
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
+        except KeyboardInterrupt as interrupt:
+            # A training run that saved first says so, and which signal it was.
+            print(str(interrupt) or "interrupted", file=sys.stderr)
+            return getattr(interrupt, "exit_code", 130)
         except BrokenPipeError:
             # The reader of stdout (`| head`) has seen enough. Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -142,7 +143,7 @@ def _failures():
     tensorflow = sys.modules.get("tensorflow")
     # What fails while batches are made, an unreadable image for instance, reaches us through TensorFlow's own class.
     of_tensorflow = (tensorflow.errors.OpError,) if tensorflow else ()
-    return (ValueError, OSError, flags.Error, app.UsageError, *of_tensorflow)
+    return (ValueError, ArithmeticError, ImportError, OSError, flags.Error, app.UsageError, *of_tensorflow)
 
 
 def _fail(error):

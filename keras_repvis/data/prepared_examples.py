@@ -53,6 +53,21 @@ class PreparedExamples:
         return self._encoded[index]
 
 
+def overlap(name, one, two, data_dir=None):
+    """Return whether two splits of a data set, "train[:80%]" and "train[70%:]" for instance, share an example."""
+    sizes = {key: info.num_examples for key, info in preparation.prepared_builder(name, data_dir).info.splits.items()}
+
+    def ranges(split):
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(sizes)
+        return [(part.splitname, part.from_ or 0, sizes[part.splitname] if part.to is None else part.to) for part in parts]
+
+    return any(
+        first[0] == second[0] and max(first[1], second[1]) < min(first[2], second[2])
+        for first in ranges(one)
+        for second in ranges(two)
+    )
+
+
 def _read(builder, split):
     config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     dataset = builder.as_dataset(

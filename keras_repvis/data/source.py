@@ -144,6 +144,19 @@ class Source:
             return self.name
         return catalog.FOLDER_PREFIX + os.path.basename(os.path.abspath(self._folder))
 
+    def overlaps(self, other):
+        """Return whether an example of this source is one of another `Source` too, by place in the data set.
+
+        Equal images at different places do not count: some data sets hold such.
+        """
+        if self._portable_name != other._portable_name:
+            return False
+        if self._folder is not None:
+            return os.path.samefile(self._folder, other._folder) and self.split == other.split
+        from keras_repvis.data import prepared_examples
+
+        return prepared_examples.overlap(self.name, self.split, other.split, self.data_dir)
+
     def label_subset(self, num_labels, fold=0):
         """Draw which examples of the whole split count as labelled; see `LabelSubset`.
 

@@ -7,8 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "checkpointing": ["ChangedSettingsError", "Checkpointing"],
         "checkpoints": ["Checkpoint", "CheckpointError", "Checkpoints", "read_checkpoint"],
-        "classification": [
-            "Classification",
+        "classification": ["Classification"],
+        "classifier": [
             "TrainedClassifier",
             "build_classifier",
             "compile_classifier",
@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "train",
         ],
         "evaluation": ["Evaluation", "evaluate"],
+        "freezing": ["freeze"],
         "global_gradient": ["GlobalGradientOptimizer"],
         "interruption": ["Interrupted", "Interruption"],
         "learner_state": ["LearnerState", "optimizers_of", "wrap_optimizers"],
@@ -27,7 +28,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "progress": ["Progress"],
         "replica_state": ["set_batch_norm", "spread_seeds"],
         "replicas": ["is_chief", "is_multi_worker", "local_replicas", "strategy", "worker_index"],
+        "ramps": ["cosine_ramp_down", "linear_ramp_up", "sigmoid_ramp_down", "sigmoid_ramp_up"],
         "run_directory": ["RunDirectory"],
+        "schedules": ["make_schedule"],
         "seeds": ["train_seeds"],
         "weight_average": ["WeightAverage"],
     },

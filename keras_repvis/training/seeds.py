@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from keras_repvis import checks
-from keras_repvis.training import classification
+from keras_repvis.training import classifier, loop, replicas
 
 
 def train_seeds(config, seeds, progress=True):
@@ -25,7 +25,7 @@ def train_seeds(config, seeds, progress=True):
         asking for the next.
 
     Raises:
-        ValueError: If there are no seeds, or one is repeated or negative.
+        ValueError: If there are no seeds, one is repeated or negative, or `config` averages weights or selects an epoch.
 
     Example:
         >>> config = keras_repvis.training.Classification(
@@ -38,31 +38,34 @@ def train_seeds(config, seeds, progress=True):
         raise ValueError(f"seeds={seeds!r} is not accepted: expected at least one, each once.")
     for seed in seeds:
         checks.number("seeds", seed, low=0, integer=True)
+    if config.ema_decay or config.select == "best":
+        raise ValueError("ema_decay and select='best' are not accepted with several seeds: call `train` for each.")
     return _runs(config, seeds, progress)
 
 
 def _runs(config, seeds, progress):
-    strategy = classification.replicas.strategy(config.strategy, config.devices)
-    source = classification.open_source(config, config.train_split)
+    strategy = replicas.strategy(config.strategy, config.devices)
+    source = classifier.open_source(config, config.train_split)
     model = None
     for seed in seeds:
         seeded = dataclasses.replace(config, seed=seed)
-        stream = classification.open_stream(seeded, source)
+        stream = classifier.open_stream(seeded, source)
         keras.utils.set_random_seed(seed)
         with strategy.scope():
-            fresh = classification.build_classifier(seeded, source)
-            classification.compile_classifier(fresh, seeded, stream.steps_per_epoch)
+            fresh = classifier.build_classifier(seeded, source)
+            classifier.compile_classifier(fresh, seeded, stream.steps_per_epoch)
             if model is None:
                 model = fresh
             else:
                 _start_over(model, fresh)
-        history = classification.fit(model, seeded, stream, progress=progress)
-        yield seed, classification.TrainedClassifier(model, history, stream)
+        history = loop.fit(model, stream, seeded.epochs, on_non_finite=seeded.on_non_finite, progress=progress)
+        yield seed, classifier.TrainedClassifier(model, history, stream)
 
 
 def _start_over(model, fresh):
     """Give `model` and its optimiser the state of the freshly compiled `fresh`."""
     fresh.optimizer.build(fresh.trainable_variables)
+    model.seeds_are_spread = False
     for mine, theirs in zip((model, model.optimizer), (fresh, fresh.optimizer)):
         for variable, initial in zip(mine.variables, theirs.variables, strict=True):
             variable.assign(initial)

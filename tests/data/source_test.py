@@ -191,3 +191,23 @@ def test_a_split_larger_than_half_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr("os.sysconf", lambda name: 10)
     with pytest.raises(ValueError, match="more than half of this machine's.*folder:PATH"):
         len(data.Source("repvis_digits"))
+
+
+def test_splits_overlap_where_they_share_places():
+    def overlap(one, two, name="repvis_digits"):
+        return data.Source(name, one).overlaps(data.Source("repvis_digits", two))
+
+    assert overlap("train", "train[10:20]") and overlap("train[:60%]", "train[50%:]") and overlap("test", "test")
+    assert overlap("train[:10]+test[:5]", "test[4:]")
+    assert not overlap("train", "test") and not overlap("train[:50%]", "train[50%:]")
+    assert not overlap("test", "test", "repvis_digits_m")
+
+
+def test_folders_overlap_if_they_are_the_same(tmp_path):
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(folder / "0.png")
+    train, test = (data.Source(str(tmp_path), split) for split in ("train", "test"))
+    assert train.overlaps(train) and not train.overlaps(test)
