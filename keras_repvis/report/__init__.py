@@ -1,4 +1,4 @@
-"""Figures and self-contained HTML."""
+"""Figures and self-contained HTML; pages of training runs."""
 
 import lazy_loader
 
@@ -7,5 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "figures": ["confusion_matrix", "data_uri", "image_rows", "training_curve"],
         "page": ["Code", "Figure", "Section", "Table", "Text", "render", "write"],
+        "run_comparison": ["compare_page"],
+        "run_summary": ["run_page", "write_run_page"],
+        "runs": ["Run", "read_run"],
     },
 )
