@@ -111,8 +111,9 @@ class LinearThen(keras.optimizers.schedules.LearningRateSchedule):
 
     Example:
         >>> import keras
+        >>> from keras_repvis.training.schedules import LinearThen
         >>> decay = keras.optimizers.schedules.ExponentialDecay(0.4, decay_steps=10, decay_rate=0.5)
-        >>> schedule = keras_repvis.training.LinearThen(decay, start=0.0, end=0.4, steps=20)
+        >>> schedule = LinearThen(decay, start=0.0, end=0.4, steps=20)
         >>> [round(float(schedule(step)), 4) for step in (0, 10, 20, 30)]
         [0.0, 0.2, 0.4, 0.2]
 
@@ -163,7 +164,8 @@ class RampUpDown(keras.optimizers.schedules.LearningRateSchedule):
         ValueError: If a number is out of range.
 
     Example:
-        >>> schedule = keras_repvis.training.RampUpDown(0.003, steps=300, rampup_steps=80, rampdown_steps=50)
+        >>> from keras_repvis.training.schedules import RampUpDown
+        >>> schedule = RampUpDown(0.003, steps=300, rampup_steps=80, rampdown_steps=50)
         >>> [round(float(schedule(epoch)), 6) for epoch in (0, 40, 80, 250, 275)]
         [2e-05, 0.00086, 0.003, 0.003, 0.000132]
 

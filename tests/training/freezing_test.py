@@ -140,7 +140,7 @@ def test_files_keep_what_is_frozen(tmp_path):
 
 def test_a_pattern_that_matches_nothing_names_the_nearest_and_freezes_nothing(mobilenet):
     everything = trainable(mobilenet)
-    with pytest.raises(ValueError, match=r"'block_2/\*' matches no layer of mobilenet_v1.*: block_2_depthwise, "):
+    with pytest.raises(ValueError, match=r"'block_2/\*' matches no layer.* Nearest: (block_2_\w+,? ?){5}\."):
         freeze(mobilenet, ["stem_*", "block_2/*"])
     with pytest.raises(ValueError, match="'clasifier' matches no layer.* Nearest: classifier, "):
         freeze(mobilenet, "clasifier")
