@@ -1,11 +1,11 @@
 """Image grids written while a model trains: what a generator draws, or an autoencoder rebuilds, epoch by epoch."""
 
+import logging
 import math
 import os
 import pathlib
 import re
 import uuid
-import warnings
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ import PIL.Image
 
 from keras_repvis import checks
 
+_log = logging.getLogger(__name__)
 _GAP = 2
 _WHITE = 255
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -24,7 +25,8 @@ class ImageGrid(keras.callbacks.Callback):
     """Keras callback that writes the images of a function to <directory>/images/epoch_00001.png and so on.
 
     The last epoch is always written. Epochs count from 1 over all starts of the run, so a resumed run goes on where it
-    was. A file appears whole or not at all. A full disk does not stop the training: a warning names the missing grid.
+    was. A file appears whole or not at all. A full disk does not stop the training: a warning names the missing file.
+    Under several workers give the callback to the first one only.
 
     Args:
         function: Function without arguments that returns images, float32 (count, height, width, 1 or 3) in [0, 1].
@@ -71,7 +73,7 @@ class ImageGrid(keras.callbacks.Callback):
         try:
             _write(self.path(done), pixels)
         except OSError as error:
-            warnings.warn(f"the image grid of epoch {done} is not written: {error}", stacklevel=2)
+            _log.warning("%s was not written: %s. Training goes on.", self.path(done), error)
 
 
 def grid(images, columns=None):
@@ -96,10 +98,11 @@ def grid(images, columns=None):
     """
     images = _checked(images)
     count, height, width, channels = images.shape
-    columns = min(checks.number("columns", columns, low=1, integer=True), count) if columns else math.ceil(count**0.5)
+    columns = math.ceil(count**0.5) if columns is None else checks.number("columns", columns, low=1, integer=True)
+    columns = min(columns, count)
     rows = math.ceil(count / columns)
     cells = np.full((rows * columns, height + _GAP, width + _GAP, channels), _WHITE, "uint8")
-    cells[:count, :height, :width] = np.round(np.clip(images, 0, 1) * 255)
+    cells[:count, :height, :width] = np.round(images * 255)
     cells = cells.reshape(rows, columns, height + _GAP, width + _GAP, channels)
     tiled = cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), columns * (width + _GAP), channels)
     return tiled[:-_GAP, :-_GAP]

@@ -1,5 +1,6 @@
 """The compiled steps of a learner under its strategy, and its metrics over all replicas."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_repvis.training import replicas
@@ -62,15 +63,21 @@ class Steps:
         return self.results(logs)
 
     def results(self, logs):
-        """Return the metrics over all replicas, a dict of floats.
+        """Return what a learner logs, over all replicas, a dict of floats.
+
+        A name that is also a metric's stands for that metric, from the sums of all replicas. Keras takes the mean of the
+        replicas' values unless all names are metrics; that is not the value of one device when their shares differ.
 
         Args:
-            logs: Dict of the last step's logs. As in Keras, they stand if they are not the model's metrics.
+            logs: Dict of the last step's logs.
         """
         with self.strategy.scope():
             metrics = self.model.get_metrics_result()
-        chosen = metrics if set(metrics) == set(logs) or self._many else logs
-        return {name: float(value) for name, value in chosen.items()}
+        return {name: float(metrics[name] if name in metrics else self._mean(value)) for name, value in logs.items()}
+
+    def _mean(self, value):
+        """Return the mean over the workers of a value that each has for itself."""
+        return np.mean(self.strategy.gather(tf.constant([float(value)]), axis=0)) if self._many else value
 
     def _own(self, kind):
         getattr(self.model, f"make_{kind}_function")()

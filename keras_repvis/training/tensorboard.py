@@ -18,9 +18,10 @@ class TensorBoardLog(keras.callbacks.Callback):
     `train` and `validation` below it receive the scalars epoch_<metric>, `train` also epoch_learning_rate and the grids
     that `ImageGrid` writes to <directory>/images, in whatever order the two callbacks stand. The step of an event is
     the epoch as in log.jsonl: from 1, over all starts of the run, so a resumed run goes on with the same curves. Read
-    them with `tensorboard --logdir=<directory>`, or the directory above to see several runs.
+    them with `tensorboard --logdir=<directory>`, or the directory above to see several runs. An epoch that a killed run
+    has to repeat is written again, with the same values; TensorBoard shows it once.
 
-    Under several workers give it to the first one only.
+    Under several workers give the callback to the first one only.
 
     Differs from `keras.callbacks.TensorBoard`: steps count from 1, nothing is done per batch (there, writing nothing
     costs each batch about 0.1 ms), and the validation metrics are not written a second time against the step.

@@ -68,3 +68,9 @@ def suite():
         "not_of_losses": NOT_OF_LOSSES,
         "run_check": run_check,
     }
+
+
+@pytest.fixture(scope="session")
+def load():
+    """Function of the name of a file here that returns it as a module."""
+    return _load
