@@ -33,15 +33,6 @@ class Checkpointing:
     Attributes:
         history: List of dicts, one a finished epoch.
 
-    Example:
-        >>> import keras, tempfile
-        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> run = keras_repvis.training.RunDirectory(tempfile.mkdtemp())
-        >>> keeper = keras_repvis.training.Checkpointing(run, model, keras_repvis.training.LearnerState(model))
-        >>> keeper.save(keras_repvis.data.Position(1, 0))
-        True
-        >>> keeper.restore()
-        Position(epoch=1, step=0)
     """
 
     def __init__(self, run, model, state, settings=None, accept_changes=False, texts=None):

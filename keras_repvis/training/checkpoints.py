@@ -194,6 +194,14 @@ def read_checkpoint(path, describes=None):
 
     Raises:
         CheckpointError: If it is damaged, of another format, or of other variables; the message says which.
+
+    Example:
+        >>> import tempfile
+        >>> checkpoints = keras_repvis.training.Checkpoints(tempfile.mkdtemp())
+        >>> position = keras_repvis.data.Position(epoch=1, step=5)
+        >>> path = checkpoints.save(keras_repvis.training.Checkpoint(position, [], []))
+        >>> keras_repvis.training.read_checkpoint(path).position
+        Position(epoch=1, step=5)
     """
     header = _read_header(path)
     if describes is not None:

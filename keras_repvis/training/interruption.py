@@ -38,10 +38,6 @@ class Interruption:
     Attributes:
         requested: Number of the signal that arrived, or None.
 
-    Example:
-        >>> with keras_repvis.training.Interruption() as interruption:
-        ...     interruption.requested is None
-        True
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)

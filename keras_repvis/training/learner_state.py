@@ -92,6 +92,13 @@ def wrap_optimizers(model):
 
     Returns:
         List of the `GlobalGradientOptimizer`s.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> [wrapper.inner_optimizer.name for wrapper in keras_repvis.training.wrap_optimizers(model)]
+        ['sgd']
     """
     with model.distribute_strategy.scope():
         wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers_of(model)}

@@ -32,11 +32,6 @@ class NonFiniteWatch:
     Raises:
         ValueError: If the policy is not known.
 
-    Example:
-        >>> import keras
-        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> keras_repvis.training.NonFiniteWatch(model, [], "skip").skipped
-        0
     """
 
     def __init__(self, model, optimizers, policy="stop"):

@@ -83,9 +83,6 @@ def worker_index(strategy):
     Returns:
         Integer.
 
-    Example:
-        >>> keras_repvis.training.worker_index(keras_repvis.training.strategy("one_device"))
-        0
     """
     resolver = strategy.cluster_resolver if is_multi_worker(strategy) else None
     if resolver is None or resolver.task_type == "chief":
@@ -102,9 +99,6 @@ def is_multi_worker(strategy):
     Returns:
         Boolean.
 
-    Example:
-        >>> keras_repvis.training.is_multi_worker(keras_repvis.training.strategy("one_device"))
-        False
     """
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
@@ -118,9 +112,6 @@ def local_replicas(strategy):
     Returns:
         `range`.
 
-    Example:
-        >>> keras_repvis.training.local_replicas(keras_repvis.training.strategy("one_device"))
-        range(0, 1)
     """
     count = len(strategy.extended.worker_devices) if is_multi_worker(strategy) else strategy.num_replicas_in_sync
     first = worker_index(strategy) * count

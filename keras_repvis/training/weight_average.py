@@ -32,7 +32,7 @@ class WeightAverage:
         >>> import keras
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
         >>> average = keras_repvis.training.WeightAverage(0.75, warmup=False).attach(model)
-        >>> model.layers[0].kernel.assign([[5.0]])
+        >>> _ = model.layers[0].kernel.assign([[5.0]])
         >>> average.update()
         >>> with average.applied():
         ...     float(model.layers[0].kernel[0, 0])
