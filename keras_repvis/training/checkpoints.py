@@ -2,13 +2,14 @@
 
     <directory>/
       epoch_00002_step_000040/
-        checkpoint.json     position, names and shapes of the variables, history, settings
+        checkpoint.json     position, names and shapes of the variables, history, settings, and a check sum of these
         state.npz           the variables, one array each, with a check sum each
         ...                 further texts, for instance flagfile.txt
 
 A process killed while it saves leaves a directory `.incoming-*`, which no reader looks at and the next save removes.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -29,6 +30,10 @@ from keras_repvis.version import VERSION
 
 _FORMAT = 1
 _NAME = re.compile(r"epoch_(\d+)_step_(\d+)")
+
+# What NumPy and zipfile raise for a file with one wrong byte somewhere; RuntimeError if it seems encrypted, or
+# compressed in a way that is not supported.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 _BFLOAT16 = tf.bfloat16.as_numpy_dtype  # NumPy's file format does not know it.
 
@@ -99,12 +104,15 @@ class Checkpoints:
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def paths(self):
-        """Return the directories of the checkpoints, the oldest first; their contents are not looked at."""
-        found = [path for path in self.directory.glob("epoch_*") if _NAME.fullmatch(path.name) and path.is_dir()]
+        """Return what is named as a checkpoint, the oldest first, paths; what it holds is not looked at."""
+        found = [path for path in self.directory.glob("epoch_*") if _NAME.fullmatch(path.name)]
         return sorted(found, key=lambda path: [int(number) for number in _NAME.fullmatch(path.name).groups()])
 
     def save(self, checkpoint, texts=None):
         """Publish a checkpoint and remove those that are no longer to be kept.
+
+        Later ones go too. A run saves before them only if none of them could be used, and they would take the places of
+        those that can.
 
         Args:
             checkpoint: `Checkpoint`.
@@ -117,7 +125,7 @@ class Checkpoints:
             OSError: If it cannot be written, on a full disk for instance; the earlier ones are still there.
         """
         for left in self.directory.glob(".incoming-*"):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
         incoming = self.directory / f".incoming-{uuid.uuid4().hex}"
         position = checkpoint.position
         final = self.directory / f"epoch_{position.epoch:05d}_step_{position.step:06d}"
@@ -129,8 +137,8 @@ class Checkpoints:
             os.rename(incoming, final)
             _sync(self.directory)
         finally:
-            shutil.rmtree(incoming, ignore_errors=True)
-        self._prune()
+            _remove(incoming)
+        self._prune(final)
         return final
 
     def latest(self, describes=None):
@@ -175,11 +183,15 @@ class Checkpoints:
             return None
         return value if self.mode == "max" else -value
 
-    def _prune(self):
+    def _prune(self, newest):
+        paths = self.paths()
+        count = paths.index(newest) + 1
+        for path in paths[count:]:
+            _remove(path)
         best = self.best()
-        for path in self.paths()[: -self.keep]:
+        for path in paths[:count][: -self.keep]:
             if path != best:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
 
 def read_checkpoint(path, describes=None):
@@ -212,7 +224,7 @@ def read_checkpoint(path, describes=None):
                 _decode(stored[str(index)], description) for index, description in enumerate(header["variables"])
             ]
         position = Position(**header["position"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {error or type(error).__name__}") from error
     return Checkpoint(
         position, header["variables"], arrays, header["history"], header["settings"], metrics=header["metrics"]
@@ -221,14 +233,13 @@ def read_checkpoint(path, describes=None):
 
 def _read_header(path):
     try:
-        header = json.loads((pathlib.Path(path) / "checkpoint.json").read_text())
-        missing = {"format", "position", "variables", "history", "settings", "metrics"} - set(header)
+        header = dict(json.loads((pathlib.Path(path) / "checkpoint.json").read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"checkpoint {str(path)!r} is damaged: {error}") from error
-    if missing:
-        raise CheckpointError(f"checkpoint {str(path)!r} is damaged: checkpoint.json lacks {sorted(missing)}")
-    if header["format"] != _FORMAT:
-        raise CheckpointError(f"checkpoint {str(path)!r} has format {header['format']!r}; expected {_FORMAT}")
+    if header.get("format") != _FORMAT:
+        raise CheckpointError(f"checkpoint {str(path)!r} has format {header.get('format')!r}; expected {_FORMAT}")
+    if header.pop("crc32", None) != _check_sum(header):
+        raise CheckpointError(f"checkpoint {str(path)!r} is damaged: checkpoint.json is not as it was written")
     return header
 
 
@@ -263,12 +274,26 @@ def _write(directory, checkpoint, texts):
         np.savez(file, **{str(index): _encode(array) for index, array in enumerate(checkpoint.arrays)})
         file.flush()
         os.fsync(file.fileno())
+    header["crc32"] = _check_sum(header)
     for name, text in {**texts, "checkpoint.json": json.dumps(header)}.items():
         with open(directory / name, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
     _sync(directory)
+
+
+def _check_sum(header):
+    return zlib.crc32(json.dumps(header).encode())
+
+
+def _remove(path):
+    """Remove a directory, or a file, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _encode(array):
