@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from keras_repvis import checks
 
+# Twice as much is not finite in float32, and half of that not either.
+_LARGEST_SCALE = 2.0**127
+
 
 @keras.saving.register_keras_serializable("keras_repvis")
 class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
@@ -14,11 +17,12 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
     In order, at each `apply`:
 
     1. The replicas' gradients are summed. Keras sums them after clipping, so that under replicas `clipnorm` clips
-       each replica's share; here the optimiser clips the gradient that one device would have.
+       each replica's share; here the optimiser clips the gradient that one device would have. The sparse gradient of an
+       embedding is made dense, so that rows which occur twice are summed before they are clipped.
     2. They are divided by the loss scale s, when there is one.
     3. If an element of one of them is not finite, on any replica, the step is left out: weights, slots and iteration
-       count stay. `non_finite_steps` counts it. With a loss scale s > 1 this is expected now and then and not counted:
-       s is halved instead, and doubled after `growth_steps` good steps in a row.
+       count stay. `left_out_steps` counts it, `non_finite_steps` too unless the loss scale s is above 1: then this is
+       expected now and then, and s is halved. It is doubled after `growth_steps` good steps in a row.
     4. With `accumulation_steps` = k, the gradients of k calls are averaged, and the optimiser acts on each k-th call.
 
     Args:
@@ -30,7 +34,7 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
 
     Raises:
         TypeError: If `inner_optimizer` is no Keras optimiser, or wrapped already.
-        ValueError: If a number is out of range, or `inner_optimizer` accumulates by itself.
+        ValueError: If a number is out of range, or `inner_optimizer` accumulates or scales the loss by itself.
 
     Example:
         >>> import keras
@@ -56,6 +60,11 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
             raise ValueError(
                 f"gradient_accumulation_steps={inner_optimizer.gradient_accumulation_steps} of {inner_optimizer.name} "
                 "does not work under replicas; give accumulation_steps to GlobalGradientOptimizer."
+            )
+        if inner_optimizer.loss_scale_factor is not None:
+            raise ValueError(
+                f"loss_scale_factor={inner_optimizer.loss_scale_factor} of {inner_optimizer.name} is not accepted; "
+                "give loss_scale to GlobalGradientOptimizer."
             )
         checks.number("accumulation_steps", accumulation_steps, low=1, integer=True)
         if loss_scale is not None:
@@ -83,6 +92,7 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
             return
         super().build(var_list)
         self._non_finite_steps = self._scalar("non_finite_steps", "int64")
+        self._left_out_steps = self._scalar("left_out_steps", "int64")
         self._non_finite = self._scalar("non_finite", "bool", shape=(len(var_list),))
         self._accumulated, self._accumulated_steps = [], None
         if self.accumulation_steps > 1:
@@ -101,28 +111,45 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
         Args:
             grads: Sequence of gradients, one a variable; None for a variable that the loss does not depend on.
             trainable_variables: Sequence of variables; None for those the optimiser was built for.
+
+        Raises:
+            ValueError: If it is not called in a replica's context, all gradients are None, their number is not that of
+                the variables, or a variable is not one the optimiser was built for.
         """
-        if not self.built:
-            with tf.init_scope():
-                self.build(list(trainable_variables))
-        variables = self.inner_variables if trainable_variables is None else list(trainable_variables)
-        pairs = [(_dense(grad), variable) for grad, variable in zip(grads, variables, strict=True) if grad is not None]
-        if not pairs:
+        grads, variables = self._paired(list(grads), trainable_variables)
+        if not grads:
             return
-        grads, variables = [list(part) for part in zip(*pairs)]
         replica = tf.distribute.get_replica_context()
         if replica is None:
             raise ValueError("apply() must be called in a replica's context, in a train step for instance.")
         if replica.num_replicas_in_sync > 1:
             grads = list(replica.all_reduce(tf.distribute.ReduceOp.SUM, grads))
         if self.loss_scale is not None:
-            grads = [grad / tf.cast(self.dynamic_scale.value, grad.dtype) for grad in grads]
+            # Not in float16, which cannot hold a scale above 2^15.
+            grads = [keras.ops.divide(grad, self.dynamic_scale.value) for grad in grads]
         finite = tf.stack([tf.reduce_all(tf.math.is_finite(grad)) for grad in grads])
         if tf.__internal__.distribute.strategy_supports_no_merge_call():
             self._branch(finite, lambda branch, *arguments: branch(*arguments), grads, variables)
         else:
             # A condition whose branches merge the replicas must itself be outside of them.
             replica.merge_call(self._branch_across, args=(finite, grads, variables))
+
+    def _paired(self, grads, variables):
+        """Return the gradients that are not None, dense, and their variables; build the optimiser if it is not."""
+        if variables is None and not self.built:
+            raise ValueError("trainable_variables=None is not accepted: the optimiser is not built yet.")
+        variables = list(self.inner_variables if variables is None else variables)
+        if len(grads) != len(variables):
+            raise ValueError(f"grads is not accepted: {len(grads)} gradients for {len(variables)} variables.")
+        if not grads:
+            return [], []
+        if not self.built:
+            with tf.init_scope():
+                self.build(variables)
+        self.inner_optimizer._check_variables_are_known(variables)
+        # As Keras does: it warns of gradients that are None, and raises if all are.
+        grads, variables = self.inner_optimizer._filter_empty_gradients(grads, variables)
+        return [_dense(grad) for grad in grads], variables
 
     def _branch_across(self, strategy, finite, grads, variables):
         first = strategy.experimental_local_results(finite)[0]  # The same on all: the sums are.
@@ -153,6 +180,7 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
         scale = self.dynamic_scale
         expected = tf.constant(False) if self.loss_scale is None else tf.greater(scale.value, 1.0)
         self._non_finite_steps.assign_add(tf.where(expected, tf.constant(0, tf.int64), 1))
+        self._left_out_steps.assign_add(1)
         if self.loss_scale is not None:
             scale.assign(tf.maximum(scale.value / 2.0, 1.0))
             self.step_counter.assign(0)
@@ -171,14 +199,20 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
             self._accumulated_steps.assign(0)
         self.inner_optimizer.apply(grads, variables)
         if self.loss_scale is not None:
-            grow = tf.equal(self.step_counter.value, self.dynamic_growth_steps - 1)
-            self.step_counter.assign(tf.where(grow, 0, self.step_counter.value + 1))
-            self.dynamic_scale.assign(tf.where(grow, 2.0 * self.dynamic_scale.value, self.dynamic_scale.value))
+            steps, scale = self.step_counter.value + 1, self.dynamic_scale.value
+            grow = tf.equal(steps, self.dynamic_growth_steps)
+            self.step_counter.assign(tf.where(grow, tf.zeros_like(steps), steps))
+            self.dynamic_scale.assign(tf.where(grow, tf.minimum(2.0 * scale, _LARGEST_SCALE), scale))
 
     @property
     def non_finite_steps(self):
-        """Integer, the steps left out so far because a gradient was not finite."""
+        """Integer, the steps left out so far because a gradient was not finite, at no loss scale or the smallest."""
         return int(self._non_finite_steps.numpy()) if self.built else 0
+
+    @property
+    def left_out_steps(self):
+        """Integer, the steps left out so far because a gradient was not finite, at whatever loss scale."""
+        return int(self._left_out_steps.numpy()) if self.built else 0
 
     @property
     def non_finite_gradients(self):
