@@ -11,9 +11,10 @@ class LearnerState:
     """The variables of a learner: weights, seed generators, metrics, optimisers, and whatever else it holds.
 
     Found are the variables of the model's layers with their `keras.random.SeedGenerator`s, the variables of its metrics
-    and of every optimiser held as an attribute (also in a list or a dict), and TensorFlow variables held likewise. What
-    a learner draws without a `SeedGenerator` of its own (`keras.random.normal(shape)`, `tf.random.normal`) has a state
-    that cannot be read; a run that does so does not resume exactly.
+    and of every optimiser that the model has as an attribute (also in a list, a tuple or a dict), and TensorFlow
+    variables that the model or a layer has likewise. What a learner draws without a `SeedGenerator` of its own
+    (`keras.random.normal(shape)`, `tf.random.normal`) has a state that cannot be read; a run that does so does not
+    resume exactly.
 
     Args:
         model: Compiled `keras.Model`, built, with built optimisers.
@@ -40,7 +41,8 @@ class LearnerState:
                     "build(trainable_variables) when the learner is compiled."
                 )
             found.extend(optimizer.variables)
-        found.extend(value for value in _held(model) if isinstance(value, (tf.Variable, keras.Variable)))
+        held = (value for layer in model._flatten_layers() for value in _held(layer))
+        found.extend(value for value in held if isinstance(value, (tf.Variable, keras.Variable)))
         self._metrics = {id(variable) for variable in model.metrics_variables}
         self.variables = list({id(_native(variable)): variable for variable in [*found, *others]}.values())
 
@@ -102,7 +104,7 @@ def wrap_optimizers(model):
     """
     with model.distribute_strategy.scope():
         wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers_of(model)}
-    for name, value in list(vars(model).items()):
+    for name, value in _attributes(model).items():
         replaced = _map(value, lambda item: wrapped.get(id(item), item))
         if replaced is not value:
             setattr(model, name, replaced)
@@ -123,6 +125,9 @@ def _wrap(optimizer):
         wrapper = GlobalGradientOptimizer(optimizer)
     if wrapper.inner_optimizer.built:
         wrapper.build(wrapper.inner_variables)
+        if optimizer.built and wrapper.loss_scale is not None:
+            wrapper.dynamic_scale.assign(optimizer.dynamic_scale)
+            wrapper.step_counter.assign(optimizer.step_counter)
     return wrapper
 
 
@@ -133,15 +138,22 @@ def _map(value, function):
         return items if any(items[key] is not value[key] for key in items) else value
     if isinstance(value, (list, tuple)):
         items = [function(item) for item in value]
-        return type(value)(items) if any(new is not old for new, old in zip(items, value)) else value
+        if all(new is old for new, old in zip(items, value)):
+            return value
+        if hasattr(value, "_make"):
+            return value._make(items)
+        return items if isinstance(value, list) else tuple(items)
     return function(value)
 
 
-def _held(model):
-    """Yield the attributes of a model and the items of those that are lists, tuples or dicts."""
-    for name, value in vars(model).items():
-        if name.startswith("_"):
-            continue
+def _attributes(layer):
+    """Return a layer's attributes without those in which TensorFlow keeps the same objects by name."""
+    return {name: value for name, value in vars(layer).items() if not name.startswith("_self_")}
+
+
+def _held(layer):
+    """Yield the attributes of a layer and the items of those that are lists, tuples or dicts."""
+    for value in _attributes(layer).values():
         if isinstance(value, dict):
             yield from value.values()
         elif isinstance(value, (list, tuple)):
