@@ -48,7 +48,7 @@ def rows(run):
         run: `Run`.
 
     Returns:
-        (list of (what, epochs done, steps into the next, message), integer).
+        (list of (what, after how many epochs and steps, message), integer).
     """
     groups = [list(group) for _, group in itertools.groupby(run.events, key=_same)]
     left_out = groups[_ENDS:-_ENDS]
@@ -65,11 +65,11 @@ def _row(group):
     kind = group[0]["event"]
     words = _WORDS.get(kind, kind.replace("_", " "))
     times = f", {len(group)} times" if len(group) > 1 else ""
-    return f"{words}{times}", _span(group, "epoch"), _span(group, "step"), str(group[-1].get("message") or "")
+    first, last = _position(group[0]), _position(group[-1])
+    return f"{words}{times}", first if first == last else f"{first} – {last}", str(group[-1].get("message") or "")
 
 
-def _span(group, key):
-    found = [event[key] for event in group if event.get(key) is not None]
-    if not found:
-        return ""
-    return str(found[0]) if found[0] == found[-1] else f"{found[0]}–{found[-1]}"
+def _position(event):
+    """Return the epochs done before an event, and the steps done in the next one."""
+    counts = ((event.get("epoch"), "epoch"), (event.get("step") or None, "step"))
+    return ", ".join(f"{count} {unit}{'s' * (count != 1)}" for count, unit in counts if count is not None)

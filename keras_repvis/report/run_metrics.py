@@ -60,8 +60,6 @@ def last(run, metric):
 def headline(runs):
     """Return the logged name that tells best how good runs are, or None: of validation, and no loss, if there is one.
 
-    The metric that the first run watched (its setting "monitor") goes before all others.
-
     Args:
         runs: Sequence of `Run`.
 
@@ -69,7 +67,7 @@ def headline(runs):
         String such as "val_accuracy".
     """
     logged = [name for run in runs for name in run.metrics]
-    candidates = [runs[0].settings.get("monitor"), *map(validation, names(runs)), *names(runs)]
+    candidates = [*map(validation, names(runs)), *names(runs)]
     return next((name for name in candidates if name in logged and better(name)), None)
 
 

@@ -160,7 +160,7 @@ def _events(run):
     blocks = [page.Text(problem) for problem in run.problems]
     if rows:
         caption = f"{left_out} events in between are left out; events.jsonl has them all." if left_out else ""
-        blocks.append(page.Table(("what", "epochs done", "steps into the next", "message"), rows, caption))
+        blocks.append(page.Table(("what", "after", "message"), rows, caption))
     return page.Section("Events", blocks)
 
 
@@ -190,7 +190,7 @@ def _command(run):
 
 def setting(value):
     """Return the value of a setting as the pages write it."""
-    if value is None or value == "":
+    if value is None or value in ("", []):
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"

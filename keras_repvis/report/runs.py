@@ -84,8 +84,8 @@ def read_run(path):
     if not (directory / "log.jsonl").is_file():
         state = "has no log.jsonl" if directory.is_dir() else "is not a directory"
         raise ValueError(
-            f"run={str(path)!r} {state}: expected the directory of a run that has finished an epoch, as --run_dir names "
-            "it."
+            f"run={str(path)!r} {state}: expected the directory of a run, as --run_dir names it, that has finished an "
+            "epoch."
         )
     problems = []
     entries = {}
