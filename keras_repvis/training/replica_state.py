@@ -29,7 +29,7 @@ def set_batch_norm(model, how="synchronized"):
         `model`.
 
     Raises:
-        ValueError: If `how` is not known.
+        ValueError: If `how` is not known, or batch normalisation is not built and its statistics cannot be averaged yet.
 
     Example:
         >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.35)
@@ -43,6 +43,8 @@ def set_batch_norm(model, how="synchronized"):
     aggregation = tf.VariableAggregation.MEAN if how == "mean" else tf.VariableAggregation.NONE
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
+            if how == "mean" and not layer.built:
+                raise ValueError(f"model={model.name!r} is not built: call it on a batch first.")
             layer.synchronized = how == "synchronized"
             for variable in (layer.moving_mean, layer.moving_variance) if layer.built else ():
                 if isinstance(variable.value, tf.distribute.DistributedValues):

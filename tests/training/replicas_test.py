@@ -1,55 +1,52 @@
-"""Two replicas with synchronised batch normalisation take the step of one device."""
+"""Strategies by name, which process and replicas are meant, and what is refused with the reason."""
 
-import keras
-import numpy as np
+import json
+from unittest import mock
+
 import pytest
 import tensorflow as tf
 
 from keras_repvis import training
+from keras_repvis.training import replicas
 
 
-def make_model():
-    keras.utils.set_random_seed(1)
-    return keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            keras.layers.Conv2D(4, 3, use_bias=False),
-            keras.layers.BatchNormalization(momentum=0.8),
-            keras.layers.ReLU(),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(3),
-        ]
+def test_strategies_by_name():
+    one, two = training.strategy("one_device"), training.strategy("mirrored", devices=2)
+    assert one is tf.distribute.get_strategy()
+    assert isinstance(two, tf.distribute.MirroredStrategy)
+    assert (one.num_replicas_in_sync, two.num_replicas_in_sync) == (1, 2)
+    for strategy in (one, two):
+        assert training.is_chief(strategy)
+        assert not replicas.is_multi_worker(strategy)
+        assert list(replicas.local_replicas(strategy)) == list(range(strategy.num_replicas_in_sync))
+
+
+def a_worker(cluster, task_type, task_id):
+    """Stands for the strategy of one of several processes, none of which is started."""
+    strategy = mock.create_autospec(tf.distribute.MultiWorkerMirroredStrategy, instance=True)
+    strategy.cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster), task_type=task_type, task_id=task_id
     )
+    strategy.extended = mock.Mock(worker_devices=("CPU:0", "CPU:1"))
+    return strategy
 
 
-def trained(strategy, synchronize):
-    generator = np.random.default_rng(0)
-    # Means that differ between the halves of a batch, so that a replica's own statistics are wrong.
-    images = generator.normal(size=(32, 6, 6, 2)) + np.arange(32)[:, None, None, None] % 8
-    labels = generator.integers(3, size=32)
-    dataset = tf.data.Dataset.from_tensor_slices((images.astype("float32"), labels)).batch(8, drop_remainder=True)
-    with strategy.scope():
-        model = make_model()
-        if synchronize:
-            training.synchronize_batch_norm(model)
-        model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(dataset, epochs=2, verbose=0)
-    return model.get_weights()
+@pytest.mark.parametrize(
+    ("task", "worker", "local"), [(("chief", 0), 0, [0, 1]), (("worker", 0), 1, [2, 3]), (("worker", 1), 2, [4, 5])]
+)
+def test_workers_are_numbered_after_the_chief(task, worker, local):
+    strategy = a_worker({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, *task)
+    assert replicas.is_multi_worker(strategy)
+    assert replicas.worker_index(strategy) == worker
+    assert training.is_chief(strategy) == (worker == 0)
+    assert list(replicas.local_replicas(strategy)) == local
 
 
-def test_two_replicas_equal_one_device_only_when_synchronised():
-    alone = trained(training.strategy("one_device"), synchronize=False)
-    together = trained(training.strategy("mirrored", devices=2), synchronize=True)
-    apart = trained(training.strategy("mirrored", devices=2), synchronize=False)
-    for one, two in zip(alone, together, strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
-    assert max(np.abs(one - two).max() for one, two in zip(alone, apart)) > 1e-2
-
-
-def test_batch_norm_inside_nested_models_is_synchronised_too():
-    outer = keras.Sequential([keras.Input((6, 6, 2)), make_model()])
-    training.synchronize_batch_norm(outer)
-    assert outer.layers[0].layers[1].synchronized
+@pytest.mark.parametrize("number", [0, 1])
+def test_without_a_chief_the_first_worker_is_it(number):
+    strategy = a_worker({"worker": ["b:1", "c:1"]}, "worker", number)
+    assert replicas.worker_index(strategy) == number
+    assert training.is_chief(strategy) == (number == 0)
 
 
 def test_more_devices_than_tensorflow_started_with_are_refused():
@@ -61,5 +58,37 @@ def test_more_devices_than_tensorflow_started_with_are_refused():
 def test_wrong_names_are_named():
     with pytest.raises(ValueError, match="strategy='mirored' is not known. Did you mean 'mirrored'"):
         training.strategy("mirored")
-    with pytest.raises(ValueError, match="devices=0"):
-        training.strategy("mirrored", devices=0)
+    for devices in (0, 1.5, "2"):
+        with pytest.raises(ValueError, match=f"devices={devices!r}"):
+            training.strategy("mirrored", devices=devices)
+
+
+def test_a_parameter_server_is_refused_with_the_reason():
+    with pytest.raises(ValueError, match="Keras 3 has no training for tf.distribute.ParameterServerStrategy.*take 'mir"):
+        training.strategy("parameter_server")
+
+
+def test_a_machine_without_tpu_is_named():
+    with pytest.raises(ValueError, match="strategy='tpu' is not accepted: TensorFlow finds no TPU"):
+        training.strategy("tpu")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "no json",
+        "[]",
+        "{}",
+        json.dumps({"cluster": {}}),
+        json.dumps({"cluster": {"worker": ["localhost:1"], "ps": ["localhost:2"]}, "task": {"type": "worker"}}),
+    ],
+)
+def test_multi_worker_needs_a_cluster_of_workers(value, monkeypatch):
+    if value is None:
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+    else:
+        monkeypatch.setenv("TF_CONFIG", value)
+    with pytest.raises(ValueError, match="strategy='multi_worker' needs TF_CONFIG=.*repvis-launch"):
+        training.strategy("multi_worker")
