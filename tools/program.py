@@ -125,7 +125,11 @@ class _Guarded:
             return code
         except KeyboardInterrupt as interrupt:
             # A training run that saved first says so, and which signal it was.
-            print(str(interrupt) or "interrupted", file=sys.stderr)
+            try:
+                say(str(interrupt) or "interrupted")
+            except OSError:
+                # Ctrl-C has ended the reader of stderr too (`2>&1 | tee`), and Python would fail at exit on what is left.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             return getattr(interrupt, "exit_code", 130)
         except BrokenPipeError:
             # The reader of stdout (`| head`) has seen enough. Python would complain again when it flushes at exit.

@@ -1,5 +1,6 @@
 """Saving a learner while it trains, and going on from what was saved."""
 
+import json
 import logging
 
 from keras_repvis.data.position import Position
@@ -32,15 +33,23 @@ class Checkpointing:
 
     Attributes:
         history: List of dicts, one a finished epoch.
+        changes: String, how the settings differ from those that the run began with; empty if they do not.
+
+    Raises:
+        ValueError: If JSON cannot hold `settings`.
 
     """
 
     def __init__(self, run, model, state, settings=None, accept_changes=False, texts=None):
         self.run = run
         self.history = []
+        self.changes = ""
         self._model = model
         self._state = state
-        self._settings = settings or {}
+        try:
+            self._settings = json.loads(json.dumps(settings or {}))  # As they will be read: a tuple is a list.
+        except TypeError as error:
+            raise ValueError(f"settings={settings!r} is not accepted: JSON cannot hold it ({error}).") from None
         self._accept_changes = accept_changes
         self._texts = texts or {}
         self._metrics_in_hand = None
@@ -55,16 +64,18 @@ class Checkpointing:
             ChangedSettingsError: If the run began with other settings, and `accept_changes` is false.
             CheckpointError: If there are checkpoints but none is good.
         """
-        checkpoint = self.run.checkpoints.latest(self._state.describe())
-        if checkpoint is None:
-            return Position()
-        changes = self._changes(checkpoint.settings)
+        # Before the variables are compared: most settings that change the variables would only be told as these.
+        changes = self._differences(self.run.checkpoints.settings())
         if changes and not self._accept_changes:
             raise ChangedSettingsError(
                 f"the run in {str(self.run.path)!r} began with other settings: {changes}. Going on would give neither "
                 "the one result nor the other. Take the settings of before, give a new directory, or say that the "
                 "changes are meant (--accept_changes)."
             )
+        checkpoint = self.run.checkpoints.latest(self._state.describe())
+        if checkpoint is None:
+            return Position()
+        changes = self.changes = self._differences(checkpoint.settings)
         rates = [optimizer.learning_rate for optimizer in optimizers_of(self._model)] if changes else []
         rates = [None if rate is None else float(rate.numpy()) for rate in rates]
         self._state.assign(checkpoint.arrays)
@@ -75,7 +86,6 @@ class Checkpointing:
         self._metrics_in_hand = checkpoint.arrays
         if replicas.is_chief(self._model.distribute_strategy):
             self.run.write_log(self.history)
-            self.run.event("resumed", checkpoint.position, changes)
         return checkpoint.position
 
     def restore_metrics(self):
@@ -83,7 +93,9 @@ class Checkpointing:
         self._state.assign_metrics(self._metrics_in_hand)
 
     def log(self, entry):
-        """Take the entry of a finished epoch into the history and write log.jsonl."""
+        """Take the entry of an epoch into the history, in place of that of its first part, and write log.jsonl."""
+        while self.history and self.history[-1]["epoch"] >= entry["epoch"]:
+            self.history.pop()
         self.history.append(entry)
         if replicas.is_chief(self._model.distribute_strategy):
             try:
@@ -108,7 +120,7 @@ class Checkpointing:
             position, self._state.describe(), arrays, self.history, self._settings, metrics or {}
         )
         try:
-            self.run.checkpoints.save(checkpoint, self._texts)
+            path = self.run.checkpoints.save(checkpoint, self._texts)
         except OSError as error:
             _log.warning(
                 "checkpoint at epoch %d, step %d was not saved: %s. Training goes on; the last good one stays.",
@@ -118,6 +130,7 @@ class Checkpointing:
             )
             self.note("save_failed", position, str(error))
             return False
+        self.note("saved", position, path.name)
         return True
 
     def note(self, event, position, message=""):
@@ -128,7 +141,9 @@ class Checkpointing:
             except OSError as error:
                 _log.warning("events.jsonl was not written: %s. Training goes on.", error)
 
-    def _changes(self, before):
+    def _differences(self, before):
+        if before is None:
+            return ""
         names = sorted(set(before) | set(self._settings))
         missing = object()
         differ = [name for name in names if before.get(name, missing) != self._settings.get(name, missing)]

@@ -166,6 +166,13 @@ class Checkpoints:
             )
         return None
 
+    def settings(self):
+        """Return the settings of the newest checkpoint whose header can be read, or None."""
+        for path in reversed(self.paths()):
+            with contextlib.suppress(CheckpointError):
+                return _read_header(path)["settings"]
+        return None
+
     def best(self):
         """Return the path of the checkpoint with the best `monitor`, or None; the earliest of equals."""
         scored = [(score, path) for path in self.paths() if (score := self._score(path)) is not None]

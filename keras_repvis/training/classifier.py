@@ -11,7 +11,7 @@ from keras_repvis.data.stream import Stream
 from keras_repvis.losses.smoothed_crossentropy import SmoothedCrossentropy
 from keras_repvis.models import catalog
 from keras_repvis.training import loop, replica_state, replicas
-from keras_repvis.training.checkpoints import read_checkpoint
+from keras_repvis.training.checkpoints import CheckpointError, read_checkpoint
 from keras_repvis.training.freezing import freeze
 from keras_repvis.training.global_gradient import GlobalGradientOptimizer
 from keras_repvis.training.learner_state import LearnerState
@@ -104,7 +104,10 @@ def train(
     )
     if config.select == "best":
         state = LearnerState(model, average.variables if average else ())
-        state.assign(read_checkpoint(run.checkpoints.best(), state.describe()).arrays)
+        best = run.checkpoints.best()
+        if best is None:
+            raise CheckpointError(f"select='best': no epoch was saved in {str(run.path)!r}; see the warnings.")
+        state.assign(read_checkpoint(best, state.describe()).arrays)
     if average:
         average.copy_to_model()
     return TrainedClassifier(model, history=list(history), train=stream)

@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
+import os
 import signal
-import sys
 import time
 
 import keras
@@ -19,7 +19,8 @@ from keras_repvis.training.learner_state import LearnerState, wrap_optimizers
 from keras_repvis.training.non_finite import NonFiniteWatch
 from keras_repvis.training.progress import Progress
 from keras_repvis.training.run_directory import RunDirectory
-from keras_repvis.training.steps import Steps
+from keras_repvis.training.steps import Steps, check_stream
+from keras_repvis.training.weight_average import WeightAverage
 
 # Steps between two moments at which several workers agree whether to save or stop: it costs a message each time.
 _AGREE_EVERY = 10
@@ -94,8 +95,14 @@ def fit(
     checks.number("epochs", epochs, low=1, integer=True)
     checks.number("save_minutes", save_minutes, above=0)
     checks.number("save_steps", save_steps, low=0, integer=True)
-    strategy = model.distribute_strategy
     steps = Steps(model, stream)
+    if validation is not None:
+        check_stream("validation", validation)
+    if average is not None and not isinstance(average, WeightAverage):
+        raise ValueError(f"average={average!r} is not accepted: expected a training.WeightAverage.")
+    if not all(isinstance(callback, keras.callbacks.Callback) for callback in callbacks):
+        raise ValueError(f"callbacks={callbacks!r} is not accepted: expected keras.callbacks.Callback objects.")
+    strategy = steps.strategy
     steps.build()
     wrapped = _prepare_optimizers(model)
     watch = NonFiniteWatch(model, wrapped, on_non_finite)
@@ -107,11 +114,12 @@ def fit(
         if run is not None:
             if replicas.is_chief(strategy):
                 stack.enter_context(run.locked())
-                for name, text in (texts or {}).items():
-                    run.write_text(name, text)
             state = LearnerState(model, average.variables if average else ())
             keeper = Checkpointing(run, model, state, settings, accept_changes, texts)
         position = keeper.restore() if keeper else Position()
+        if run is not None and replicas.is_chief(strategy):
+            for name, text in (texts or {}).items():  # Not before the run is known to go on.
+                run.write_text(name, text)
         replica_state.spread_seeds(model, strategy, again=bool(keeper and position != Position()))
         bar = Progress(stream.batch_size) if progress and replicas.is_chief(strategy) else None
         everything = [*([bar] if bar else []), *callbacks]
@@ -123,7 +131,9 @@ def fit(
 
 
 def _acknowledge(name):
-    print(f"{name}: saving after this step", file=sys.stderr, flush=True)
+    # Past the buffer, which the signal may have found half filled. That nobody reads it must not stop the saving.
+    with contextlib.suppress(OSError):
+        os.write(2, f"{name}: saving after this step\n".encode())
 
 
 def _prepare_optimizers(model):
@@ -148,27 +158,36 @@ class _Loop:
         self.save_steps = save_steps
         self.history = keeper.history if keeper else []
         self.callbacks = keras.callbacks.CallbackList(
-            list(callbacks), model=model, epochs=epochs, steps=steps.steps_per_epoch, verbose=0
+            list(callbacks), add_history=True, model=model, epochs=epochs, steps=steps.steps_per_epoch, verbose=0
         )
 
     def run(self, position, interruption):
         self.interruption = interruption
         if position.epoch >= self.epochs:
+            self._finalize()
             return self.history
+        if position != Position():
+            self.keeper.note("resumed", position, self.keeper.changes)
         self.steps.start(self.epochs, position)
         self.saved = time.monotonic()
         self.model.stop_training = False
         self.callbacks.on_train_begin()
-        entry = None
+        metrics = None
         while position.epoch < self.epochs and not self.model.stop_training:
-            entry, position = self._epoch(position)
+            metrics, position = self._epoch(position)
         if self.keeper:
             self.keeper.note("finished", position)
-        self.callbacks.on_train_end(entry)
+        self._finalize()
+        self.callbacks.on_train_end(metrics)
         return self.history
 
+    def _finalize(self):
+        """Have an optimiser that averages the weights put the average in their place, as `model.fit` does at its end."""
+        if isinstance(self.model.optimizer, keras.optimizers.Optimizer):
+            self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
+
     def _epoch(self, position):
-        """Train from `position` to the end of its epoch, validate, log, save; return the entry and the position."""
+        """Train from `position` to the end of its epoch, validate, log, save; return the metrics and the position."""
         started = time.monotonic()
         self.model.reset_metrics()
         if position.step:
@@ -185,7 +204,11 @@ class _Loop:
                 break
         metrics = self.steps.results(logs)
         if self.validation is not None:
+            # An epoch that a callback has stopped in the middle may go on later, and with it the sums of its metrics.
+            sums = [(one, one.numpy()) for one in self.model.metrics_variables] if position.step < per_epoch else []
             metrics |= {f"val_{name}": value for name, value in self._validate().items()}
+            for variable, value in sums:
+                variable.assign(value)
         step = position.epoch * per_epoch + position.step
         seconds = round(time.monotonic() - started, 3)
         entry = {"epoch": position.epoch + 1, "step": step, "seconds": seconds, **self._rate(), **metrics}
@@ -194,9 +217,9 @@ class _Loop:
         # A callback may have stopped the training in the middle.
         after = Position(position.epoch + 1) if position.step == per_epoch else position
         if self.keeper:
-            self._save(after, metrics)
-            self._stop_if_asked(after, self._agreed(self._asked(), True)[0])
-        return entry, after
+            saved = self._save(after, metrics)
+            self._stop_if_asked(after, self._agreed(self._asked(), True)[0], saved)
+        return metrics, after
 
     def _step(self, position):
         self.callbacks.on_train_batch_begin(position.step)
@@ -216,7 +239,7 @@ class _Loop:
     def _validate(self):
         self.callbacks.on_test_begin()
         with self.average.applied() if self.average is not None else contextlib.nullcontext():
-            metrics = self.steps.evaluate(self.validation)
+            metrics = self.steps.evaluate(self.validation, self.callbacks)
         self.callbacks.on_test_end(metrics)
         return metrics
 
@@ -230,12 +253,13 @@ class _Loop:
         timely = time.monotonic() - self.saved >= self.save_seconds
         asked, timely = self._agreed(self._asked(), timely, position.step % _AGREE_EVERY == 0)
         if asked or timely or (self.save_steps and position.step % self.save_steps == 0):
-            self._save(position)
-        self._stop_if_asked(position, asked)
+            saved = self._save(position)
+            self._stop_if_asked(position, asked, saved)
 
     def _save(self, position, metrics=None):
-        self.keeper.save(position, metrics)
+        saved = self.keeper.save(position, metrics)
         self.saved = time.monotonic()
+        return saved
 
     def _asked(self):
         return self.interruption.requested or 0
@@ -250,16 +274,17 @@ class _Loop:
         wishes = _maximum(strategy, np.array([asked, timely], "int64"))
         return int(wishes[0]), bool(wishes[1])
 
-    def _stop_if_asked(self, position, asked):
+    def _stop_if_asked(self, position, asked, saved):
         if not asked or position.epoch >= self.epochs:
             return
         name = signal.Signals(asked).name
         self.keeper.note("stopped", position, name)
-        raise Interrupted(
-            f"{name}: stopped at epoch {position.epoch + 1}, step {position.step} of {self.steps.steps_per_epoch}, and "
-            f"saved in {str(self.keeper.run.path)!r}; the same command goes on from there.",
-            asked,
-        )
+        where = f"epoch {position.epoch + 1}, step {position.step} of {self.steps.steps_per_epoch}"
+        path = str(self.keeper.run.path)
+        how = f"saved in {path!r}; the same command goes on from there."
+        if not saved:
+            how = f"could not be saved; the same command goes on from the last good checkpoint in {path!r}."
+        raise Interrupted(f"{name}: stopped at {where}, and {how}", asked)
 
 
 def _maximum(strategy, values):

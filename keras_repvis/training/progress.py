@@ -1,5 +1,6 @@
 """What a run says while it trains: a bar with time left on a terminal, one JSON line an epoch elsewhere."""
 
+import contextlib
 import json
 import sys
 import time
@@ -67,7 +68,9 @@ class Progress(keras.callbacks.Callback):
             "seconds": round(time.monotonic() - self._epoch_start, 3),
             **metrics,
         }
-        print(json.dumps(line), file=self.stream, flush=True)
+        # A run goes on when whoever read its report is gone: a closed terminal, a `tee` that Ctrl-C has ended.
+        with contextlib.suppress(OSError):
+            print(json.dumps(line), file=self.stream, flush=True)
 
     def on_train_end(self, logs=None):
         self.close()
@@ -75,7 +78,8 @@ class Progress(keras.callbacks.Callback):
     def close(self):
         """Take the bar down; safe to call twice. `fit` does not call `on_train_end` after an error."""
         if self._bar:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
             self._bar = None
 
     def _speed(self):

@@ -79,17 +79,14 @@ class RunDirectory:
     def save_model(self, model):
         """Write the finished model whole or not at all, compiled with the bare optimiser.
 
-        So it loads wherever Keras is, without this package.
+        So it loads wherever Keras is, without this package, unless a layer, the loss or the schedule is of it.
         """
         temporary = self.path / f".{uuid.uuid4().hex}.keras"
-        optimizer = model.optimizer
         try:
-            if isinstance(optimizer, GlobalGradientOptimizer):
-                model.optimizer = optimizer.inner_optimizer
-            model.save(temporary)
+            with _bare(model):
+                model.save(temporary)
             os.replace(temporary, self.model_path)
         finally:
-            model.optimizer = optimizer
             temporary.unlink(missing_ok=True)
 
     def write_log(self, entries):
@@ -103,12 +100,33 @@ class RunDirectory:
     def event(self, name, position, message=""):
         """Append an event at a `data.Position` to events.jsonl."""
         entry = {"event": name, "epoch": position.epoch, "step": position.step, "message": message}
-        with open(self.path / "events.jsonl", "a") as file:
-            file.write(json.dumps(entry) + "\n")
+        with open(self.path / "events.jsonl", "ab+") as file:
+            # A line that a full disk or a killed process left unfinished does not take this one with it.
+            torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+            file.write(b"\n" * bool(torn) + json.dumps(entry).encode() + b"\n")
 
     def read_events(self):
         """Return the events, a list of dicts with "event", "epoch", "step" (of the epoch) and "message"."""
         return _read_lines(self.path / "events.jsonl")
+
+
+@contextlib.contextmanager
+def _bare(model):
+    """Context in which a model has the optimiser that is wrapped, and was compiled with it."""
+    optimizer = model.optimizer
+    if not isinstance(optimizer, GlobalGradientOptimizer):
+        yield
+        return
+    config = model.get_compile_config()
+    if config.get("optimizer", {}).get("class_name") == GlobalGradientOptimizer.__name__:
+        config["optimizer"] = config["optimizer"]["config"]["inner_optimizer"]
+    model.optimizer = optimizer.inner_optimizer
+    model.get_compile_config = lambda: config
+    try:
+        yield
+    finally:
+        del model.get_compile_config
+        model.optimizer = optimizer
 
 
 def _read_lines(path):

@@ -6,6 +6,13 @@ import tensorflow as tf
 from keras_repvis.training import replicas
 
 
+def check_stream(name, stream):
+    """Raise `ValueError` if the argument `name` does not deliver batches as `data.Stream` does."""
+    lacks = [method for method in ("dataset", "steps", "splits_evenly") if not callable(getattr(stream, method, None))]
+    if lacks:
+        raise ValueError(f"{name}={stream!r} is not accepted: expected a data.Stream; it has no {', '.join(lacks)}.")
+
+
 class Steps:
     """Runs a learner's `train_step` and `test_step` on the next batch of an iterator.
 
@@ -17,10 +24,19 @@ class Steps:
         stream: Training stream: `dataset(epochs, epoch, step, shards, shard)`, `steps(shards)`, `splits_evenly(shards)`.
 
     Raises:
-        ValueError: If the batches of the stream cannot be shared evenly by the replicas.
+        ValueError: If the model is not compiled, or for several steps a call, if `stream` is something else, or if its
+            batches cannot be shared evenly by the replicas.
     """
 
     def __init__(self, model, stream):
+        if not getattr(model, "compiled", False):
+            raise ValueError(f"model={model!r} is not accepted: expected a keras.Model that is compiled.")
+        if model.steps_per_execution != 1:
+            raise ValueError(
+                f"steps_per_execution={model.steps_per_execution!r} of {model.name!r} is not accepted: a run is saved, "
+                "stopped and watched between single steps. Compile the model without it."
+            )
+        check_stream("stream", stream)
         self.model = model
         self.strategy = model.distribute_strategy
         self.shards = self.strategy.num_replicas_in_sync
@@ -50,16 +66,18 @@ class Steps:
         logs = self._train(self._batches)
         return {name: float(value) for name, value in logs.items()}
 
-    def evaluate(self, stream):
-        """Return the metrics of one pass over a stream, a dict of floats."""
+    def evaluate(self, stream, callbacks):
+        """Return the metrics of one pass over a stream, a dict of floats; `callbacks` are told of every batch."""
         test = self._test_on_workers if self._many else self._own("test")
         if self._test_data is None or self._test_data[0] is not stream:
             self._test_data = (stream, self._distribute(stream, 1))
         self.model.reset_metrics()
         batches = iter(self._test_data[1])
         logs = {}
-        for _ in range(stream.steps(self.shards)):
+        for step in range(stream.steps(self.shards)):
+            callbacks.on_test_batch_begin(step)
             logs = test(batches)
+            callbacks.on_test_batch_end(step, logs)
         return self.results(logs)
 
     def results(self, logs):
