@@ -36,8 +36,8 @@ def run(command, environments, grace_seconds):
     """Run `command` once for each of `environments` until all are done, or one fails, or a signal asks to stop.
 
     Standard output of the first worker is this process' own. All else that the workers write goes to stderr, line by
-    line, after ``[worker 1] ``. If a worker fails, the others get SIGTERM; SIGINT, SIGTERM and SIGHUP are passed on to
-    all. Those who have not left `grace_seconds` later, or at a second SIGINT, get SIGKILL.
+    line, after ``[worker 1] ``. If a worker fails, the others get SIGTERM; SIGINT and SIGTERM are passed on to all, and
+    SIGHUP as SIGTERM. Those who have not left `grace_seconds` later, or at a second SIGINT, get SIGKILL.
 
     Args:
         command: List of strings, the program and its arguments.
@@ -148,7 +148,9 @@ class _Run:
 
     def _received(self, number):
         if not self.stopping:
-            self._stop(f"received {_name(number)}", number, 128 + number)
+            # A terminal that has gone is a reason to save, and programs know only SIGTERM as a request for that.
+            passed_on = number if number == signal.SIGINT else signal.SIGTERM
+            self._stop(f"received {_name(number)}", passed_on, 128 + number)
         elif number == signal.SIGINT:
             self._kill("after a second Ctrl-C")
 

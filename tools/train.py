@@ -198,9 +198,7 @@ def compare(paths):
     """Write the page that shows runs beside one another."""
     from keras_repvis import report
 
-    if not paths:
-        raise app.UsageError("--compare needs run directories: repvis-train --compare runs/one runs/two")
-    report.compare_page(paths).write(_OUTPUT.value)
+    report.write(_OUTPUT.value, report.compare_page(paths))
     print(json.dumps({"comparison": _OUTPUT.value}))
 
 

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluation": ["Evaluation", "evaluate"],
         "freezing": ["freeze"],
         "global_gradient": ["GlobalGradientOptimizer"],
+        "image_grid": ["ImageGrid", "grid"],
         "interruption": ["Interrupted"],
         "learner_state": ["LearnerState", "wrap_optimizers"],
         "loop": ["fit"],
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run_directory": ["RunDirectory"],
         "schedules": ["make_schedule"],
         "seeds": ["train_seeds"],
+        "tensorboard": ["TensorBoardLog"],
         "weight_average": ["WeightAverage"],
     },
 )

@@ -33,6 +33,7 @@ class Checkpointing:
 
     Attributes:
         history: List of dicts, one a finished epoch.
+        own_copies: Boolean, whether the replicas have been given back what each held for itself.
         changes: String, how the settings differ from those that the run began with; empty if they do not.
 
     Raises:
@@ -43,6 +44,7 @@ class Checkpointing:
     def __init__(self, run, model, state, settings=None, accept_changes=False, texts=None):
         self.run = run
         self.history = []
+        self.own_copies = False
         self.changes = ""
         self._model = model
         self._state = state
@@ -78,7 +80,7 @@ class Checkpointing:
         changes = self.changes = self._differences(checkpoint.settings)
         rates = [optimizer.learning_rate for optimizer in optimizers_of(self._model)] if changes else []
         rates = [None if rate is None else float(rate.numpy()) for rate in rates]
-        self._state.assign(checkpoint.arrays)
+        self.own_copies = self._state.assign(checkpoint.arrays)
         if changes:
             _log.warning("going on with other settings: %s", changes)
             _set_rates(optimizers_of(self._model), rates)

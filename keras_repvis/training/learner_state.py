@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_repvis.training import replicas
 from keras_repvis.training.global_gradient import GlobalGradientOptimizer
 
 
@@ -43,8 +44,10 @@ class LearnerState:
             found.extend(optimizer.variables)
         held = (value for layer in model._flatten_layers() for value in _held(layer))
         found.extend(value for value in held if isinstance(value, (tf.Variable, keras.Variable)))
+        self._strategy = model.distribute_strategy
         self._metrics = {id(variable) for variable in model.metrics_variables}
         self.variables = list({id(_native(variable)): variable for variable in [*found, *others]}.values())
+        self._own_copies = self._find_own_copies(model, others)
 
     def describe(self):
         """Return a list of {"name", "shape", "dtype"}, one a variable, JSON-able."""
@@ -58,19 +61,77 @@ class LearnerState:
         ]
 
     def read(self):
-        """Return the values, a list of arrays; with several workers all of them must call it at the same step."""
-        return [np.asarray(_native(variable).numpy()) for variable in self.variables]
+        """Return the values, a list of arrays; with several workers all of them must call it at the same step.
+
+        Under n > 1 replicas, what each of them may hold for itself (a pool of images, random states, batch statistics)
+        is an array of all n copies, (n, *shape).
+        """
+        own = self._read_own_copies()
+        return [
+            own[id(variable)] if id(variable) in own else np.asarray(_native(variable).numpy())
+            for variable in self.variables
+        ]
 
     def assign(self, arrays):
-        """Set the variables to `arrays`, a list as `read` returns it."""
-        for variable, array in zip(self.variables, arrays, strict=True):
-            variable.assign(array)
+        """Set the variables to `arrays`, a list as `read` returns it.
+
+        Returns:
+            Boolean, whether each replica has its own copy back. If they were saved by another number of replicas, all
+            have that of the first.
+        """
+        return all([self._assign(variable, array) for variable, array in zip(self.variables, arrays, strict=True)])
 
     def assign_metrics(self, arrays):
         """Set only the metrics' variables, from a list as `read` returns it."""
         for variable, array in zip(self.variables, arrays, strict=True):
             if id(variable) in self._metrics:
                 variable.assign(array)
+
+    def _find_own_copies(self, model, others):
+        """Return the ids of the variables of which replicas may hold different values.
+
+        Weights that learn, slots and averages are updated alike on all; metrics are sums over all.
+        """
+        if self._strategy.num_replicas_in_sync == 1:
+            return frozenset()
+        alike = {*self._metrics, *map(id, others)}
+        for optimizer in optimizers_of(model):
+            alike |= set(map(id, optimizer.variables))
+        for layer in model._flatten_layers():
+            alike |= set(map(id, layer._trainable_variables))  # Frozen ones too.
+        shared = (v for v in self.variables if isinstance(_native(v), tf.distribute.DistributedValues))
+        return frozenset(map(id, shared)) - alike
+
+    def _read_own_copies(self):
+        """Return {id of a variable: all replicas' copies} of those that may differ."""
+        own = [variable for variable in self.variables if id(variable) in self._own_copies]
+        if replicas.is_multi_worker(self._strategy):
+            stacked = self._strategy.experimental_local_results(self._gather())[0] if own else []
+        else:
+            stacked = [
+                np.stack([copy.numpy() for copy in self._strategy.experimental_local_results(_native(variable))])
+                for variable in own
+            ]
+        return {id(variable): np.asarray(copies) for variable, copies in zip(own, stacked)}
+
+    @tf.function
+    def _gather(self):
+        def gather():
+            replica = tf.distribute.get_replica_context()
+            own = [_native(variable) for variable in self.variables if id(variable) in self._own_copies]
+            return tuple(replica.all_gather(tf.identity(value)[None], axis=0) for value in own)
+
+        return self._strategy.run(gather)
+
+    def _assign(self, variable, array):
+        stacked = array.ndim > len(variable.shape)
+        if not stacked or len(array) != self._strategy.num_replicas_in_sync or id(variable) not in self._own_copies:
+            variable.assign(array[0] if stacked else array)
+            return stacked == (id(variable) in self._own_copies)
+        copies = self._strategy.experimental_local_results(_native(variable))
+        for number, copy in zip(replicas.local_replicas(self._strategy), copies, strict=True):
+            copy.assign(array[number])
+        return True
 
 
 def optimizers_of(model):

@@ -16,7 +16,7 @@ from keras_repvis.training import replica_state, replicas
 from keras_repvis.training.checkpointing import Checkpointing
 from keras_repvis.training.interruption import Interrupted, Interruption
 from keras_repvis.training.learner_state import LearnerState, wrap_optimizers
-from keras_repvis.training.non_finite import NonFiniteWatch
+from keras_repvis.training.non_finite import NonFiniteError, NonFiniteWatch
 from keras_repvis.training.progress import Progress
 from keras_repvis.training.run_directory import RunDirectory
 from keras_repvis.training.steps import Steps, check_stream
@@ -81,6 +81,7 @@ def fit(
         ChangedSettingsError: If the run began with other settings.
         CheckpointError: If the run has checkpoints, but none can be used.
         NonFiniteError: If the loss or a gradient is not finite; the weights are those before that step.
+        ConnectionError: If another worker was lost.
         Interrupted: After SIGTERM or Ctrl-C, saved.
 
     Example:
@@ -120,14 +121,33 @@ def fit(
         if run is not None and replicas.is_chief(strategy):
             for name, text in (texts or {}).items():  # Not before the run is known to go on.
                 run.write_text(name, text)
-        replica_state.spread_seeds(model, strategy, again=bool(keeper and position != Position()))
+        if keeper is not None and keeper.own_copies:
+            model.seeds_are_spread = True
+        else:
+            replica_state.spread_seeds(model, strategy, again=position != Position())
         bar = Progress(stream.batch_size) if progress and replicas.is_chief(strategy) else None
         everything = [*([bar] if bar else []), *callbacks]
         loop = _Loop(model, steps, epochs, validation, keeper, watch, average, everything, save_minutes, save_steps)
         if bar:
             stack.callback(bar.close)
         interruption = stack.enter_context(Interruption(_acknowledge)) if keeper else None
-        return loop.run(position, interruption)
+        with _lost_workers(strategy):
+            return loop.run(position, interruption)
+
+
+@contextlib.contextmanager
+def _lost_workers(strategy):
+    """Context in which the failure of another worker is told in plain words."""
+    errors = tf.errors
+    try:
+        yield
+    except (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError) as error:
+        if not replicas.is_multi_worker(strategy):
+            raise
+        raise ConnectionError(
+            "another worker was lost. Start all of them again with the same command: the run goes on from its newest "
+            "checkpoint."
+        ) from error
 
 
 def _acknowledge(name):
@@ -226,7 +246,12 @@ class _Loop:
         self.watch.before_step()
         logs = self.steps.train()
         number = position.epoch * self.steps.steps_per_epoch + position.step + 1
-        left_out = self.watch.after_step(number, logs)
+        try:
+            left_out = self.watch.after_step(number, logs)
+        except NonFiniteError as error:
+            if self.keeper:
+                self.keeper.note("stopped", position, str(error))
+            raise
         if left_out:
             _log.warning("left out: %s", left_out)
             if self.keeper:
@@ -271,8 +296,9 @@ class _Loop:
             return asked, timely
         if not now:
             return 0, False
-        wishes = _maximum(strategy, np.array([asked, timely], "int64"))
-        return int(wishes[0]), bool(wishes[1])
+        wishes = [asked == signal.SIGINT, asked == signal.SIGTERM, timely]
+        interrupt, terminate, timely = self.steps.total(np.array(wishes, "int64")) > 0
+        return (signal.SIGTERM if terminate else signal.SIGINT if interrupt else 0), bool(timely)
 
     def _stop_if_asked(self, position, asked, saved):
         if not asked or position.epoch >= self.epochs:
@@ -285,9 +311,3 @@ class _Loop:
         if not saved:
             how = f"could not be saved; the same command goes on from the last good checkpoint in {path!r}."
         raise Interrupted(f"{name}: stopped at {where}, and {how}", asked)
-
-
-def _maximum(strategy, values):
-    """Return the elementwise maximum over workers of small integers >= 0."""
-    total = strategy.gather(tf.constant(values)[None], axis=0)
-    return np.max(np.asarray(total), axis=0)

@@ -93,9 +93,13 @@ class Steps:
             metrics = self.model.get_metrics_result()
         return {name: float(metrics[name] if name in metrics else self._mean(value)) for name, value in logs.items()}
 
+    def total(self, values):
+        """Return the sum over all replicas of their worker's array; all workers must call it at the same step."""
+        return np.asarray(self.strategy.experimental_local_results(self._total(tf.constant(values)))[0])
+
     def _mean(self, value):
         """Return the mean over the workers of a value that each has for itself."""
-        return np.mean(self.strategy.gather(tf.constant([float(value)]), axis=0)) if self._many else value
+        return self.total(np.float32(value)) / self.shards if self._many else value
 
     def _own(self, kind):
         getattr(self.model, f"make_{kind}_function")()
@@ -117,6 +121,16 @@ class Steps:
     @tf.function(reduce_retracing=True)
     def _test_on_workers(self, iterator):
         return self._local(self.strategy.run(self.model.test_step, args=(next(iterator),)))
+
+    @tf.function
+    def _total(self, values):
+        def add():
+            return tf.distribute.get_replica_context().all_reduce(
+                tf.distribute.ReduceOp.SUM,
+                tf.identity(values),  # A tensor without a device cannot be reduced.
+            )
+
+        return self.strategy.run(add)
 
     def _local(self, logs):
         """Return the mean of the logs over this worker's replicas."""

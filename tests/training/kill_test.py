@@ -56,7 +56,7 @@ def alone(server, tmp_path_factory):
 
 def test_repeats_itself_and_saving_changes_nothing(server, alone, tmp_path):
     again = server.train(tmp_path, save_steps=7)
-    assert again["digest"] == alone["digest"] and again["history"] == alone["history"]
+    assert again["digests"] == alone["digests"] and again["history"] == alone["history"]
 
 
 def test_does_not_notice_that_it_was_killed_at_random_moments(server, alone, tmp_path):
@@ -83,9 +83,9 @@ def kill_and_go_on(server, alone, directory, moment):
             kills += 1
             continue
         assert answer["status"] == 0, answer
-        assert answer["digest"] == alone["digest"]
+        assert answer["digests"] == alone["digests"]
         assert answer["history"] == alone["history"]
         completed += 1
     answer = server.train(directory / str(completed), save_steps=1)
-    assert (answer["status"], answer["digest"]) == (0, alone["digest"])
+    assert (answer["status"], answer["digests"]) == (0, alone["digests"])
     return completed + 1

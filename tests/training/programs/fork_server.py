@@ -3,7 +3,7 @@
 Reads one JSON object a line: {"run": directory, "kill_after": seconds or null, "kill_at": number or null}. The child
 is killed so many seconds after it began to train, or kills itself at an operation on files of that number, which are
 those of saving. Answers with one JSON object a line: {"status": exit status, and of a child that finished: "history",
-"digest", "operations", "seconds" of training}.
+"digests", "operations", "seconds" of training}.
 """
 
 import importlib.util
@@ -55,8 +55,8 @@ def child(learner, request, answer):
                 self.operations = count_operations(request.get("kill_at"))
 
     begin = Begin()
-    _, history, digest = learner.train(request["run"], callbacks=[begin], save_steps=request.get("save_steps", 3))
-    result = {"history": history, "digest": digest, "operations": begin.operations[0]}
+    _, history, digests = learner.train(request["run"], callbacks=[begin], save_steps=request.get("save_steps", 3))
+    result = {"history": history, "digests": digests, "operations": begin.operations[0]}
     os.write(answer, json.dumps({**result, "seconds": time.monotonic() - begin.began}).encode())
     os._exit(0)
 

@@ -93,7 +93,7 @@ def replicas():
 
 
 def train(run, strategy=None, callbacks=(), save_steps=3, rate=0.2, noise=0.05, batch_norm="synchronized"):
-    """Train a fresh `Everything`, or go on with it, and return its history and the hash of its final state."""
+    """Train a fresh `Everything`, or go on with it; return it, its history and the hash of each final variable."""
     strategy = strategy or training.strategy("one_device")
     source = data.Source("repvis_digits", "train[:160]")
     stream = data.Stream(source, 16, seed=2, augment=data.Augment(shift=1))
@@ -117,6 +117,9 @@ def train(run, strategy=None, callbacks=(), save_steps=3, rate=0.2, noise=0.05, 
         callbacks=callbacks,
         progress=False,
     )
-    arrays = training.LearnerState(model, average.variables).read()
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
-    return model, [dict(entry, seconds=0) for entry in history], digest
+    state = training.LearnerState(model, average.variables)
+    digests = {
+        f"{number} {described['name']}": hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+        for number, (described, array) in enumerate(zip(state.describe(), state.read()))
+    }
+    return model, [dict(entry, seconds=0) for entry in history], digests
