@@ -42,8 +42,7 @@ class LearnerState:
                     "build(trainable_variables) when the learner is compiled."
                 )
             found.extend(optimizer.variables)
-        held = (value for layer in model._flatten_layers() for value in _held(layer))
-        found.extend(value for value in held if isinstance(value, (tf.Variable, keras.Variable)))
+        found.extend(_held_variables(model))
         self._strategy = model.distribute_strategy
         self._metrics = {id(variable) for variable in model.metrics_variables}
         self.variables = list({id(_native(variable)): variable for variable in [*found, *others]}.values())
@@ -147,6 +146,20 @@ def optimizers_of(model):
     return list({id(optimizer): optimizer for optimizer in found}.values())
 
 
+def variables_beside_optimizers(model):
+    """Return what a step changes but no optimiser does: statistics, seeds, metrics, pools and the like, each once.
+
+    Args:
+        model: `keras.Model`, built.
+
+    Returns:
+        List of `tf.Variable`.
+    """
+    moved = {id(_native(variable)) for variable in model.trainable_variables}
+    found = map(_native, [*model.variables, *model.metrics_variables, *_held_variables(model)])
+    return list({id(variable): variable for variable in found if id(variable) not in moved}.values())
+
+
 def wrap_optimizers(model):
     """Put every optimiser of a learner into a `GlobalGradientOptimizer`, in place; wrapped ones stay.
 
@@ -221,6 +234,11 @@ def _held(layer):
             yield from value
         else:
             yield value
+
+
+def _held_variables(model):
+    held = (value for layer in model._flatten_layers() for value in _held(layer))
+    return [value for value in held if isinstance(value, (tf.Variable, keras.Variable))]
 
 
 def _native(variable):

@@ -80,7 +80,7 @@ def fit(
             trains in the same directory.
         ChangedSettingsError: If the run began with other settings.
         CheckpointError: If the run has checkpoints, but none can be used.
-        NonFiniteError: If the loss or a gradient is not finite; the weights are those before that step.
+        NonFiniteError: If a gradient or a logged value is not finite. A step with such a gradient has moved no weight.
         ConnectionError: If another worker was lost.
         Interrupted: After SIGTERM or Ctrl-C, saved.
 

@@ -2,13 +2,18 @@
 
 import math
 
+import tensorflow as tf
+
 from keras_repvis import checks
+from keras_repvis.training import learner_state
 
 POLICIES = ("stop", "skip")
 
 
 class NonFiniteError(ArithmeticError):
     """A loss or a gradient is NaN or infinite.
+
+    A step with such a gradient has moved no weight; batch statistics it may have spoilt.
 
     Example:
         >>> issubclass(keras_repvis.training.NonFiniteError, ArithmeticError)
@@ -19,15 +24,14 @@ class NonFiniteError(ArithmeticError):
 class NonFiniteWatch:
     """Looks at each step's gradients and logs.
 
-    A step with a gradient that is not finite changes no weight: `GlobalGradientOptimizer` leaves it out.
+    A step with a gradient that is not finite changes no weight: `GlobalGradientOptimizer` leaves it out. What the
+    forward pass changes (batch statistics, metrics, pools) it may have spoilt all the same.
 
     Args:
         model: `keras.Model` that trains.
         optimizers: List of its `GlobalGradientOptimizer`s.
-        policy: "stop" raises `NonFiniteError`; "skip" counts the step and takes it out of the metrics.
-
-    Attributes:
-        skipped: Integer, steps left out so far.
+        policy: "stop" raises `NonFiniteError`; "skip" takes the step back from everything else too, random draws
+            included, so that the run goes on as if the batch had not been there.
 
     Raises:
         ValueError: If the policy is not known.
@@ -38,20 +42,28 @@ class NonFiniteWatch:
         self.policy = checks.one_of("on_non_finite", policy, POLICIES)
         self._model = model
         self._optimizers = list(optimizers)
-        self.skipped = self._count()
-        self._metrics = None
+        self._left_out = None
+        self._logs = {}
+        self._read = None
 
     def before_step(self):
-        """Keep what the metrics hold, so that a step can be taken out of them."""
+        """Keep what a step may have to be taken back from."""
+        if self._left_out is None:  # Not sooner: until now a checkpoint may have been restored.
+            self._left_out, self._counted = self._count_left_out(), self._count()
         if self.policy == "skip":
-            self._metrics = [variable.numpy() for variable in self._model.metrics_variables]
+            if self._read is None:
+                local = self._model.distribute_strategy.experimental_local_results
+                variables = learner_state.variables_beside_optimizers(self._model)
+                self._copies = [copy for variable in variables for copy in local(variable)]
+                self._read = tf.function(lambda: [tf.identity(copy) for copy in self._copies], autograph=False)
+            self._values = self._read()
 
     def after_step(self, step, logs):
         """Look at a step.
 
         Args:
             step: Integer, number of the step since the start of the run, from 1.
-            logs: Dict of the step's metrics, floats.
+            logs: Dict of the step's metrics, floats. If the step is taken back, they become those of the step before.
 
         Returns:
             Description of what was left out, or None.
@@ -59,24 +71,35 @@ class NonFiniteWatch:
         Raises:
             NonFiniteError: If something is not finite, unless the step was left out and that is the policy.
         """
-        counted = self._count()
-        odd = [f"{name} is {value}" for name, value in logs.items() if not math.isfinite(value)]
-        if counted == self.skipped and not odd:
-            return None
-        message = f"step {step}: {'; '.join(odd + self._gradients(counted))}"
-        if self.policy == "stop" or counted == self.skipped:
-            raise NonFiniteError(message)
-        self.skipped = counted
-        for variable, value in zip(self._model.metrics_variables, self._metrics, strict=True):
-            variable.assign(value)
+        before, self._left_out = self._left_out, self._count_left_out()
+        failed = [each for each, old, new in zip(self._optimizers, before, self._left_out) if new > old]
+        odd = [name for name, value in logs.items() if not math.isfinite(value)]
+        counted = self._counted
+        if failed:
+            self._counted = self._count()
+        message = None
+        # With a loss scale, gradients that are not finite are expected now and then.
+        if odd or self._counted > counted:
+            parts = [f"{name} is {logs[name]}" for name in odd] + _describe(failed)
+            message = f"step {step}: {'; '.join(parts)}"
+            if self.policy == "stop" or not failed:
+                raise NonFiniteError(message)
+        if failed and self.policy == "skip":
+            for copy, value in zip(self._copies, self._values):
+                copy.assign(value)
+            logs.update(self._logs)
+        else:
+            self._logs = dict(logs)
         return message
+
+    def _count_left_out(self):
+        return [optimizer.left_out_steps for optimizer in self._optimizers]
 
     def _count(self):
         return sum(optimizer.non_finite_steps for optimizer in self._optimizers)
 
-    def _gradients(self, counted):
-        if counted == self.skipped:
-            return []
-        names = [name for optimizer in self._optimizers for name in optimizer.non_finite_gradients]
-        more = f" and of {len(names) - 1} more" if len(names) > 1 else ""
-        return [f"the gradient of {names[0]}{more} is not finite"]
+
+def _describe(failed):
+    names = [name for optimizer in failed for name in optimizer.non_finite_gradients]
+    more = f" and of {len(names) - 1} more" if len(names) > 1 else ""
+    return [f"the gradient of {names[0]}{more} is not finite"] if names else []
