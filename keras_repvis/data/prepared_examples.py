@@ -55,11 +55,12 @@ class PreparedExamples:
 
 def overlap(name, one, two, data_dir=None):
     """Return whether two splits of a data set, "train[:80%]" and "train[70%:]" for instance, share an example."""
-    sizes = {key: info.num_examples for key, info in preparation.prepared_builder(name, data_dir).info.splits.items()}
+    splits = preparation.prepared_builder(name, data_dir).info.splits
 
     def ranges(split):
-        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(sizes)
-        return [(part.splitname, part.from_ or 0, sizes[part.splitname] if part.to is None else part.to) for part in parts]
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
+        last = {part: splits[part].num_examples for part in splits}
+        return [(p.splitname, p.from_ or 0, last[p.splitname] if p.to is None else p.to) for p in parts]
 
     return any(
         first[0] == second[0] and max(first[1], second[1]) < min(first[2], second[2])

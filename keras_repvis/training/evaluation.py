@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import scipy.special
+import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +78,10 @@ def evaluate(model, stream):
     outputs = model.outputs or []
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise ValueError(f"model={model.name!r} is not a classifier: expected one output (batch, classes).")
+    # Not `predict_on_batch`: each replica would predict the whole batch.
+    predict = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
     logits, labels = [], []
     for images, batch_labels in stream.dataset():
-        logits.append(np.asarray(model.predict_on_batch(images), "float32"))
+        logits.append(np.asarray(predict(images), "float32"))
         labels.append(np.asarray(batch_labels, "int64"))
     return Evaluation(logits=np.concatenate(logits), labels=np.concatenate(labels))

@@ -42,3 +42,17 @@ def test_a_model_without_classes_is_refused():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
     with pytest.raises(ValueError, match="is not a classifier"):
         training.evaluate(model, None)
+
+
+def test_a_model_of_two_replicas_predicts_each_example_once():
+    source = data.Source("repvis_digits", split="test[:21]")
+    stream = data.Stream(source, batch_size=10, shuffle=False, drop_remainder=False)
+    outcomes = []
+    for name in ("one_device", "mirrored"):
+        keras.utils.set_random_seed(0)
+        with training.strategy(name, 2).scope():
+            model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+            model.compile("sgd", "mse")
+        outcomes.append(training.evaluate(model, stream))
+    assert outcomes[1].logits.shape == (21, 10)
+    np.testing.assert_allclose(outcomes[1].logits, outcomes[0].logits, atol=1e-6)
