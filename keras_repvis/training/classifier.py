@@ -10,7 +10,7 @@ from keras_repvis.data.source import Source
 from keras_repvis.data.stream import Stream
 from keras_repvis.losses.smoothed_crossentropy import SmoothedCrossentropy
 from keras_repvis.models import catalog
-from keras_repvis.training import loop, replica_state, replicas
+from keras_repvis.training import fitting, replica_state, replicas
 from keras_repvis.training.checkpoints import CheckpointError, read_checkpoint
 from keras_repvis.training.freezing import freeze
 from keras_repvis.training.global_gradient import GlobalGradientOptimizer
@@ -86,7 +86,7 @@ def train(
     average = WeightAverage(config.ema_decay, batch_norm=config.ema_batch_norm) if config.ema_decay else None
     # Not before the data are known to be there: bad input leaves nothing behind.
     run = RunDirectory(run_dir, monitor="val_accuracy" if validation else "") if run_dir else None
-    history = loop.fit(
+    history = fitting.fit(
         model,
         stream,
         config.epochs,

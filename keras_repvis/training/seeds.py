@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from keras_repvis import checks
-from keras_repvis.training import classifier, loop, replicas
+from keras_repvis.training import classifier, fitting, replicas
 
 
 def train_seeds(config, seeds, progress=True):
@@ -58,7 +58,7 @@ def _runs(config, seeds, progress):
                 model = fresh
             else:
                 _start_over(model, fresh)
-        history = loop.fit(model, stream, seeded.epochs, on_non_finite=seeded.on_non_finite, progress=progress)
+        history = fitting.fit(model, stream, seeded.epochs, on_non_finite=seeded.on_non_finite, progress=progress)
         yield seed, classifier.TrainedClassifier(model, history, stream)
 
 
