@@ -5,8 +5,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "checkpoint": ["Checkpoint", "CheckpointError", "read_checkpoint"],
         "checkpointing": ["ChangedSettingsError"],
-        "checkpoints": ["Checkpoint", "CheckpointError", "Checkpoints", "read_checkpoint"],
+        "checkpoints": ["Checkpoints"],
         "classification": ["Classification"],
         "classifier": [
             "TrainedClassifier",

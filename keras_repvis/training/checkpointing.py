@@ -5,7 +5,7 @@ import logging
 
 from keras_repvis.data.position import Position
 from keras_repvis.training import replicas
-from keras_repvis.training.checkpoints import Checkpoint
+from keras_repvis.training.checkpoint import Checkpoint
 from keras_repvis.training.learner_state import optimizers_of
 
 _log = logging.getLogger(__name__)

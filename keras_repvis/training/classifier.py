@@ -11,7 +11,7 @@ from keras_repvis.data.stream import Stream
 from keras_repvis.losses.smoothed_crossentropy import SmoothedCrossentropy
 from keras_repvis.models import catalog
 from keras_repvis.training import fitting, replica_state, replicas
-from keras_repvis.training.checkpoints import CheckpointError, read_checkpoint
+from keras_repvis.training.checkpoint import CheckpointError, read_checkpoint
 from keras_repvis.training.freezing import freeze
 from keras_repvis.training.global_gradient import GlobalGradientOptimizer
 from keras_repvis.training.learner_state import LearnerState
