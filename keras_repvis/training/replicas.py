@@ -11,8 +11,9 @@ from keras_repvis import checks
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 _PARAMETER_SERVER = (
-    "strategy='parameter_server' is not accepted: Keras 3 has no training for tf.distribute.ParameterServerStrategy. "
-    "Its workers step at different times, which no learner here is written for; take 'mirrored' or 'multi_worker'."
+    "strategy='parameter_server' is not accepted: Keras 3 has no fit for tf.distribute.ParameterServerStrategy, and its "
+    "variables add in two steps (read, then write), so that workers that do not wait for one another lose updates of "
+    "metrics, step counts and batch statistics. Take 'mirrored' or 'multi_worker'."
 )
 
 
@@ -148,10 +149,10 @@ def _cluster():
 
 def _tpu():
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
-    except Exception as error:  # TensorFlow raises several kinds.
-        raise ValueError(f"strategy='tpu' is not accepted: TensorFlow finds no TPU ({error}).") from error
-    return tf.distribute.TPUStrategy(resolver)
+        return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
+    except (ValueError, IndexError, OSError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"strategy='tpu' is not accepted: TensorFlow finds no TPU ({reason}).") from error
 
 
 def _split_cpu(devices):
