@@ -2,10 +2,16 @@
 
 import importlib.abc
 import importlib.util
+import json
 import os
+import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -52,6 +58,74 @@ def _set_up(tf):
     if "PYTEST_XDIST_WORKER" in os.environ:
         # One process a core is at work already.
         tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+class Child:
+    """A process that calls one function; see programs/children.py."""
+
+    def __init__(self, ask, output, request):
+        self._ask = ask
+        self._output = output
+        self._status = None
+        self.process = ask(output=str(output), **request)["process"]
+
+    @property
+    def stdout(self):
+        return pathlib.Path(f"{self._output}.out").read_text()
+
+    @property
+    def stderr(self):
+        return pathlib.Path(f"{self._output}.err").read_text()
+
+    @property
+    def result(self):
+        """The last line on stdout, which is JSON."""
+        return json.loads(self.stdout.splitlines()[-1])
+
+    def wait(self, seconds=120):
+        """Wait for its end and return its exit status; it is killed when it takes longer."""
+        if self._status is None:
+            self._status = self._ask(wait=self.process, seconds=seconds)["status"]
+        return self._status
+
+    def wait_for(self, path, seconds=120):
+        """Wait until there is a file, which the child makes."""
+        end = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < end, f"no {path}: {self.stderr}"
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def start_child(tmp_path_factory):
+    """A function that starts a `Child`. TensorFlow is imported once for all of them, in a process of their own."""
+    program = pathlib.Path(__file__).with_name("programs") / "children.py"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, program], env=environment, **pipes) as server:
+
+        def ask(**request):
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())
+
+        def start(module, function, /, closed_stderr=False, **arguments):
+            output = tmp_path_factory.mktemp("child") / "output"
+            return Child(ask, output, {"call": [str(module), function, arguments], "closed": closed_stderr})
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def start_tool(start_child):
+    """A function that starts a command-line program of the package in a `Child`: its name, and its arguments."""
+
+    def start(name, *arguments, **options):
+        return start_child(
+            "children", "run_tool", module=f"keras_repvis_tools.{name}", arguments=list(arguments), **options
+        )
+
+    return start
 
 
 if "tensorflow" in sys.modules:

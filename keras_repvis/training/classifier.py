@@ -5,6 +5,7 @@ import dataclasses
 
 import keras
 
+from keras_repvis import checks
 from keras_repvis.data.augment import Augment
 from keras_repvis.data.source import Source
 from keras_repvis.data.stream import Stream
@@ -75,6 +76,8 @@ def train(
     """
     if config.select == "best" and run_dir is None:
         raise ValueError("select='best' needs a run_dir, which keeps the best checkpoint.")
+    checks.number("save_minutes", save_minutes, above=0)
+    checks.number("save_steps", save_steps, low=0, integer=True)
     strategy = replicas.strategy(config.strategy, config.devices)
     source = open_source(config, config.train_split)
     stream = open_stream(config, source)

@@ -1,5 +1,6 @@
 """Programs end with the promised exit code and one readable line."""
 
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ import sys
 
 from absl import flags
 
+from keras_repvis.training.interruption import Interrupted
 from keras_repvis_tools import program
 
 _TIMES = flags.DEFINE_integer("times", 1, "How often.", lower_bound=1)
@@ -35,6 +37,7 @@ def main(argv):
         "value": lambda: (_ for _ in ()).throw(ValueError("times and tides")),
         "missing": lambda: open("/no/such/file"),
         "interrupt": lambda: (_ for _ in ()).throw(KeyboardInterrupt),
+        "stop": lambda: (_ for _ in ()).throw(Interrupted("saved", int(argv[2]))),
         "bug": lambda: [][1],
         "pipeline": pipeline,
         "many": lambda: print("line\\n" * 100000),
@@ -54,8 +57,9 @@ def run_fixture(tmp_path_factory):
     path = tmp_path_factory.mktemp("program") / "thing.py"
     path.write_text(_PROGRAM)
 
-    def run(*arguments):
-        return subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, check=False)
+    def run(*arguments, stderr=subprocess.PIPE):
+        command = [sys.executable, path, *arguments]
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False)
 
     return run
 
@@ -81,6 +85,8 @@ def test_help_shows_the_docstring_and_the_flags_and_succeeds(run, flag):
         (["value"], 1, "error: times and tides"),
         (["missing"], 1, "error: No such file or directory: /no/such/file"),
         (["interrupt"], 130, "interrupted"),
+        (["stop", "2"], 130, "saved"),
+        (["stop", "15"], 143, "saved"),
         (["--times=0"], 1, "error: flag --times=0: 0 is not a positive integer"),
         (["--tiems=1"], 1, "error: Unknown command line flag 'tiems'. Did you mean: times ?"),
     ],
@@ -110,6 +116,15 @@ def test_a_bug_keeps_its_traceback(run):
     done = run("bug")
     assert done.returncode == 1
     assert "IndexError" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, code", [(["interrupt"], 130), (["stop", "15"], 143)])
+def test_an_interruption_that_nobody_reads_of_has_its_exit_code(run, arguments, code):
+    # As under `2>&1 | tee`, when the terminal's Ctrl-C ends both.
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert run(*arguments, stderr=writing).returncode == code
+    os.close(writing)
 
 
 def test_a_reader_that_stops_early_is_no_error(tmp_path):

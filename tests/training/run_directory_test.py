@@ -1,56 +1,51 @@
-"""A run directory holds a whole checkpoint or none, and a log that matches it."""
+"""A run directory goes on as it began, is one process' alone, outlives a full disk, and leaves a model for anyone."""
 
+import importlib.util
+import json
 import os
+import pathlib
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from keras_repvis import data, training
+from keras_repvis.training import checkpointing
+
+RUNS = pathlib.Path(__file__).with_name("programs") / "runs.py"
 
 
 @pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    model.compile("adam", "mse")
-    model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0)
-    return model
+def runs():
+    """The module programs/runs.py."""
+    spec = importlib.util.spec_from_file_location("runs", RUNS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.make_stream().steps_per_epoch == 4  # Builds the data set, before two processes do at a time.
+    return module
 
 
-def test_the_newest_checkpoint_is_found_and_older_ones_go(tmp_path, model):
-    directory = training.RunDirectory(tmp_path / "run")
-    assert directory.latest() is None
-    for epoch in (1, 2, 10):
-        directory.save(model, data.Position(epoch=epoch, step=0))
-    path, position = directory.latest()
-    assert position == data.Position(epoch=10, step=0)
-    assert [entry.name for entry in (tmp_path / "run" / "checkpoint").iterdir()] == ["epoch_00010"]
-    loaded = keras.saving.load_model(path)
-    for mine, theirs in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+@pytest.fixture(scope="module")
+def alone(start_child, runs, tmp_path_factory):
+    """What the run that is left alone prints."""
+    child = start_child(RUNS, "train", run=str(tmp_path_factory.mktemp("alone")))
+    assert child.wait() == 0, child.stderr
+    return child.result
 
 
-def test_a_failure_while_saving_keeps_the_last_checkpoint(tmp_path, model, monkeypatch):
-    directory = training.RunDirectory(tmp_path)
-    directory.save(model, data.Position(epoch=1, step=0))
-
-    def fail(source, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "rename", fail)
-    with pytest.raises(OSError, match="disk full"):
-        directory.save(model, data.Position(epoch=2, step=0))
-    assert directory.latest()[1].epoch == 1
-    assert len(list((tmp_path / "checkpoint").iterdir())) == 1
+def contents(directory):
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_the_log_is_cut_back_to_the_checkpoint(tmp_path):
-    directory = training.RunDirectory(tmp_path)
-    for epoch in (1, 2, 3):
-        directory.log({"epoch": epoch, "loss": 1 / epoch})
-    directory.truncate_log(2)
-    assert [entry["epoch"] for entry in directory.read_log()] == [1, 2]
+def events(directory, *names):
+    return [
+        (event["event"], event["epoch"], event["step"])
+        for event in training.RunDirectory(directory).read_events()
+        if event["event"] in names
+    ]
 
 
 def test_a_file_is_no_run_directory(tmp_path):
@@ -58,3 +53,271 @@ def test_a_file_is_no_run_directory(tmp_path):
     with pytest.raises(ValueError, match="is a file"):
         training.RunDirectory(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_texts_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    run = training.RunDirectory(tmp_path / "run")
+    run.write_text("flagfile.txt", "--seed=1\n")
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        run.write_text("flagfile.txt", "--seed=2\n")
+    assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "flagfile.txt"]
+    assert (run.path / "flagfile.txt").read_text() == "--seed=1\n"
+
+
+def test_log_and_events_survive_a_line_that_was_left_unfinished(tmp_path):
+    run = training.RunDirectory(tmp_path)
+    assert run.read_log() == run.read_events() == []
+    run.write_log([{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": float("nan")}])
+    assert [entry["epoch"] for entry in run.read_log()] == [1, 2]
+    assert run.read_log()[0]["loss"] == 0.1 + 0.2 and np.isnan(run.read_log()[1]["loss"])
+    run.event("saved", data.Position(1, 2), "é")
+    with open(tmp_path / "events.jsonl", "ab") as file:
+        file.write(b'{"event": "sav')
+    run.event("stopped", data.Position(1, 3), "SIGTERM")
+    run.event("resumed", data.Position(1, 3))
+    assert run.read_events() == [
+        {"event": "saved", "epoch": 1, "step": 2, "message": "é"},
+        {"event": "stopped", "epoch": 1, "step": 3, "message": "SIGTERM"},
+        {"event": "resumed", "epoch": 1, "step": 3, "message": ""},
+    ]
+
+
+SETTINGS = {"rate": 0.1, "sizes": (8, 8), "model": "small"}
+
+
+def make_model(rate=0.1, units=10, schedule=False):
+    keras.utils.set_random_seed(1)
+    if schedule:
+        rate = keras.optimizers.schedules.PolynomialDecay(rate, decay_steps=10, end_learning_rate=0.0)
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(units)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, run_eagerly=True)
+    return model
+
+
+def fit(model, run, epochs, settings=None, **options):
+    stream = data.Stream(data.Source("repvis_digits", "train[:32]"), 16)  # 2 steps an epoch.
+    return training.fit(model, stream, epochs, run=run, settings=settings, progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    "changed, named",
+    [
+        ({**SETTINGS, "rate": 0.2}, "rate was 0.1, is 0.2"),
+        ({**SETTINGS, "sizes": (8, 9)}, r"sizes was \[8, 8\], is \[8, 9\]"),
+        ({"rate": 0.1, "sizes": (8, 8)}, "model was 'small', is None"),
+        ({**SETTINGS, "extra": 1, "rate": 0.3}, "extra was None, is 1, rate was 0.1, is 0.3"),
+    ],
+)
+def test_changed_settings_are_named_and_refused_and_nothing_is_touched(tmp_path, changed, named):
+    fit(make_model(), tmp_path, 1, SETTINGS, texts={"flagfile.txt": "--rate=0.1\n"})
+    before = contents(tmp_path)
+    with pytest.raises(training.ChangedSettingsError, match=f"began with other settings: {named}. Going on"):
+        fit(make_model(), tmp_path, 2, changed, texts={"flagfile.txt": "--rate=0.2\n"})
+    assert contents(tmp_path) == before
+    assert len(fit(make_model(), tmp_path, 2, SETTINGS)) == 2  # A tuple comes back as a list.
+
+
+def test_settings_that_change_the_variables_are_named_rather_than_the_variables(tmp_path):
+    fit(make_model(), tmp_path, 1, {"units": 10})
+    with pytest.raises(training.ChangedSettingsError, match="units was 10, is 12"):
+        fit(make_model(units=12), tmp_path, 2, {"units": 12})
+    # When they are meant, it is the variables that do not fit.
+    with pytest.raises(training.CheckpointError, match="none of the 1 checkpoints"):
+        fit(make_model(units=12), tmp_path, 2, {"units": 12}, accept_changes=True)
+
+
+def test_settings_that_cannot_be_kept_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="settings=.*JSON cannot hold it"):
+        fit(make_model(), tmp_path, 1, {"model": object()})
+
+
+@pytest.mark.parametrize("schedule", [False, True])
+def test_after_accepted_changes_the_new_rate_holds(tmp_path, caplog, schedule):
+    def rates(history):
+        return pytest.approx([entry["learning_rate"] for entry in history], rel=1e-6)
+
+    expected = [0.1, 0.1] if not schedule else [0.08, 0.06]
+    assert rates(fit(make_model(0.1, schedule=schedule), tmp_path, 2, {"rate": 0.1})) == expected
+    model = make_model(0.02, schedule=schedule)
+    history = fit(model, tmp_path, 4, {"rate": 0.02}, accept_changes=True)
+    # A schedule is that of the whole run: the new one after 6 and after 8 of 10 steps.
+    expected += [0.02, 0.02] if not schedule else [0.02 * 0.4, 0.02 * 0.2]
+    assert rates(history) == expected
+    assert float(model.optimizer.learning_rate) == pytest.approx(expected[-1])
+    assert "going on with other settings: rate was 0.1, is 0.02" in caplog.text
+    # From now on these are the settings of the run.
+    assert rates(fit(make_model(0.02, schedule=schedule), tmp_path, 5, {"rate": 0.02})) == [
+        *expected,
+        0.02 if not schedule else pytest.approx(0.0, abs=1e-9),
+    ]
+    messages = [event["message"] for event in training.RunDirectory(tmp_path).read_events() if event["event"] == "resumed"]
+    assert messages == ["rate was 0.1, is 0.02", ""]
+
+
+def test_a_rate_that_a_callback_has_changed_comes_back(tmp_path):
+    class Halve(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.05
+
+    fit(make_model(), tmp_path, 1, SETTINGS, callbacks=[Halve()])
+    history = fit(make_model(), tmp_path, 2, SETTINGS)
+    assert [entry["learning_rate"] for entry in history] == pytest.approx([0.1, 0.05])
+
+
+def test_the_log_follows_the_checkpoint_that_the_run_goes_on_from(tmp_path, caplog):
+    first = fit(make_model(), training.RunDirectory(tmp_path, keep=3), 3)
+    run = training.RunDirectory(tmp_path)
+    # Of the three checkpoints the newest is damaged, the log is ahead.
+    (run.checkpoints.paths()[-1] / "state.npz").write_bytes(b"half")
+    model = make_model()
+    keeper = checkpointing.Checkpointing(run, model, _state(model))
+    assert keeper.restore() == data.Position(2)
+    assert run.read_log() == keeper.history == first[:2]
+    assert "epoch_00003_step_000000" in caplog.text and "damaged" in caplog.text
+    again = fit(make_model(), tmp_path, 3)
+    assert [dict(entry, seconds=0) for entry in again] == [dict(entry, seconds=0) for entry in first]
+    assert run.read_log() == again
+    assert [path.name for path in run.checkpoints.paths()] == ["epoch_00002_step_000000", "epoch_00003_step_000000"]
+
+
+def _state(model):
+    training.wrap_optimizers(model)
+    model.optimizer.build(model.trainable_variables)
+    return training.LearnerState(model)
+
+
+def test_only_one_process_trains_in_a_directory_and_a_killed_one_lets_go(start_child, runs, alone, tmp_path):
+    run, gate = tmp_path / "run", tmp_path / "gate"
+    holder = start_child(RUNS, "hold", run=str(run), gate=str(gate))
+    holder.wait_for(gate)
+    before = contents(run)
+    second = start_child(RUNS, "train", run=str(run), texts={"flagfile.txt": "--seed=2"})
+    assert second.wait() == 1
+    assert "another process is training in it" in second.stderr and "ValueError" in second.stderr
+    with pytest.raises(ValueError, match="another process is training in it"):
+        with training.RunDirectory(run).locked():
+            pass
+    assert contents(run) == before
+    os.kill(holder.process, signal.SIGKILL)
+    assert holder.wait() == -signal.SIGKILL
+    third = start_child(RUNS, "train", run=str(run))
+    assert third.wait() == 0, third.stderr
+    assert third.result == alone
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a disk of its own of 500 kB."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "none", str(directory)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("only root may make a file system of 500 kB and fill it")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+@pytest.mark.parametrize("limit", [20000, 200])
+def test_training_goes_on_when_files_cannot_grow(start_child, alone, tmp_path, limit):
+    full_disk(start_child, alone, tmp_path, limit=limit, save_steps=3)
+
+
+def test_training_goes_on_when_the_disk_is_full(start_child, alone, small_disk):
+    full_disk(start_child, alone, small_disk, save_steps=3)
+
+
+def full_disk(start_child, alone, directory, **options):
+    """A run of 4 epochs of 4 steps, saved every 3 steps too; in epochs 2 and 3 nothing can be saved."""
+    child = start_child(RUNS, "train_on_a_full_disk", run=str(directory), **options)
+    assert child.wait() == 0, child.stderr
+    result, warnings = map(json.loads, child.stdout.splitlines()[-2:])
+    assert result == alone
+    run = training.RunDirectory(directory)
+    # Nothing half-written is left: two checkpoints and nothing else, and both are good.
+    names = ["epoch_00003_step_000003", "epoch_00004_step_000000"]
+    assert sorted(path.name for path in run.checkpoints.directory.iterdir()) == names
+    for path in run.checkpoints.paths():
+        assert training.read_checkpoint(path).history == run.read_log()[: int(path.name[6:11])]
+    left = {"checkpoints", "events.jsonl", "log.jsonl", ".lock"}
+    assert {path.name for path in directory.iterdir()} == left
+    assert [entry["epoch"] for entry in run.read_log()] == [1, 2, 3, 4]
+    failed = [warning for warning in warnings if "was not saved" in warning]
+    moments = [(1, 3), (2, 0), (2, 3), (3, 0)]
+    for warning, (epoch, step) in zip(failed, moments, strict=True):
+        assert f"checkpoint at epoch {epoch + 1}, step {step} was not saved: [Errno " in warning
+        assert "Training goes on; the last good one stays." in warning
+    if options.get("limit") == 200:  # There was no place for the log and the events either.
+        assert any(warning.startswith("log.jsonl was not written") for warning in warnings)
+        assert any(warning.startswith("events.jsonl was not written") for warning in warnings)
+    else:
+        assert events(directory, "save_failed") == [("save_failed", *moment) for moment in moments]
+    saved = [("saved", 0, 3), ("saved", 1, 0), ("saved", 3, 3), ("saved", 4, 0)]
+    assert events(directory, "saved", "finished") == [*saved, ("finished", 4, 0)]
+
+
+def test_a_run_stopped_while_the_disk_is_full_goes_on_from_the_last_good_checkpoint(start_child, alone, tmp_path):
+    stopped = start_child(RUNS, "train_on_a_full_disk", run=str(tmp_path), limit=20000, stop=True)
+    assert stopped.wait() == 130 and "Interrupted: SIGTERM: stopped at epoch 2, step 2 of 4, and could not" in stopped.stderr
+    assert "goes on from the last good checkpoint" in stopped.stderr
+    assert [path.name for path in training.RunDirectory(tmp_path).checkpoints.paths()] == ["epoch_00001_step_000000"]
+    again = start_child(RUNS, "train", run=str(tmp_path))
+    assert again.wait() == 0, again.stderr
+    assert again.result == alone
+
+
+_ELSEWHERE = """
+import json, os, sys
+import keras
+import numpy as np
+
+found = []
+images, labels = np.full((8, 8, 8, 1), 0.5), np.zeros(8)
+for path in sys.argv[1:]:
+    model = keras.saving.load_model(path)
+    before = model.predict(images, verbose=0).tolist(), [variable.numpy().tolist() for variable in model.optimizer.variables]
+    losses = model.fit(images, labels, epochs=3, verbose=0).history["loss"]
+    found.append([type(model.optimizer).__name__, *before, losses])
+assert not any(name.startswith("keras_repvis") for name in sys.modules)
+print(json.dumps(found))
+"""
+
+
+def test_the_finished_model_loads_and_trains_without_this_package(tmp_path):
+    def bare():
+        return keras.optimizers.Adam(training.make_schedule("cosine", 0.01, steps=20, warmup_steps=2))
+
+    models = [make_model(), make_model(), make_model()]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    models[1].compile(bare(), loss, metrics=["accuracy"], run_eagerly=True)
+    models[2].compile(training.GlobalGradientOptimizer(bare(), accumulation_steps=2, loss_scale=8.0), loss, run_eagerly=True)
+    paths = []
+    for number, model in enumerate(models):
+        fit(model, None, 2)
+        run = training.RunDirectory(tmp_path / str(number))
+        wrapped = model.optimizer
+        run.save_model(model)
+        assert model.optimizer is wrapped and isinstance(wrapped, training.GlobalGradientOptimizer)
+        assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "model.keras"]
+        paths.append(str(run.model_path))
+    outside = subprocess.run(
+        [sys.executable, "-c", _ELSEWHERE, *paths], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert outside.returncode == 0, outside.stderr
+    found = json.loads(outside.stdout)
+    assert [name for name, *_ in found] == ["SGD", "Adam", "Adam"]
+    images = np.full((8, 8, 8, 1), 0.5)
+    for model, (_, logits, variables, losses) in zip(models, found, strict=True):
+        np.testing.assert_allclose(model.predict(images, verbose=0), logits, rtol=1e-5, atol=1e-6)
+        for mine, theirs in zip(model.optimizer.inner_optimizer.variables, variables, strict=True):
+            np.testing.assert_allclose(mine.numpy(), theirs, rtol=1e-6)
+        assert losses[2] < losses[0]
