@@ -128,7 +128,7 @@ class _Guarded:
             try:
                 say(str(interrupt) or "interrupted")
             except OSError:
-                # Ctrl-C has ended the reader of stderr too (`2>&1 | tee`), and Python would fail at exit on what is left.
+                # Ctrl-C has ended the reader of stderr too (`2>&1 | tee`), and Python would fail on what is left.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             return getattr(interrupt, "exit_code", 130)
         except BrokenPipeError:

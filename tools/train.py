@@ -8,10 +8,10 @@ Examples:
   repvis-train --flagfile=runs/digits/flagfile.txt
   repvis-train --compare runs/digits runs/workers
 
-The run directory receives flagfile.txt (the flags of this run), log.jsonl (one line an epoch), checkpoints, model.keras,
-result.json and summary.html. The same command goes on with a run that was interrupted, on one device to the same weights,
-bit for bit. SIGTERM and Ctrl-C save first. Progress goes to stderr: a bar on a terminal, JSON lines elsewhere. The last
-line on stdout is a JSON object with the result.
+The run directory receives flagfile.txt (the flags of this run), log.jsonl (one line an epoch), checkpoints,
+model.keras, result.json and summary.html. The same command goes on with a run that was interrupted, on one device to
+the same weights, bit for bit. SIGTERM and Ctrl-C save first. Progress goes to stderr: a bar on a terminal, JSON lines
+elsewhere. The last line on stdout is a JSON object with the result.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ _OPTIMIZER = flags.DEFINE_string("optimizer", "adam", "adam, adamw, rmsprop or s
 _LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Peak learning rate, above 0.")
 _SCHEDULE = flags.DEFINE_string("schedule", "cosine", "constant, cosine, linear, step or rampdown.")
 _WARMUP = flags.DEFINE_float("warmup_epochs", 0.0, "Epochs of linear warm-up.")
-_MILESTONES = flags.DEFINE_list("milestones", ["0.5", "0.75"], "Under step: fractions of the run at which the rate falls.")
+_MILESTONES = flags.DEFINE_list("milestones", ["0.5", "0.75"], "Under step: fractions of the run where the rate falls.")
 _STEP_FACTOR = flags.DEFINE_float("step_factor", 0.1, "Under step: factor by which it falls.")
 _WEIGHT_DECAY = flags.DEFINE_float("weight_decay", 0.0, "Decoupled weight decay.")
 _CLIP_NORM = flags.DEFINE_float("clip_norm", 0.0, "Largest norm of the whole gradient; 0 for no clipping.")
@@ -51,7 +51,7 @@ _EMA_NORM = flags.DEFINE_string("ema_batch_norm", "average", "Batch statistics i
 _FLIP = flags.DEFINE_bool("flip", False, "Mirror images at random.")
 _SHIFT = flags.DEFINE_integer("shift", 0, "Largest random shift in pixels.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the weights, the order of the data and the augmentation.")
-_STRATEGY = flags.DEFINE_string("strategy", "one_device", "one_device, mirrored, multi_worker (see repvis-launch) or tpu.")
+_STRATEGY = flags.DEFINE_string("strategy", "one_device", "one_device, mirrored, multi_worker (repvis-launch) or tpu.")
 _DEVICES = flags.DEFINE_integer("devices", 2, "Replicas under --strategy=mirrored: GPUs, else logical CPU devices.")
 _BATCH_NORM = flags.DEFINE_string("batch_norm", "synchronized", "Under replicas: synchronized, mean or per_replica.")
 _NON_FINITE = flags.DEFINE_string("on_non_finite", "stop", "On NaN or Inf: stop, or skip the step and count it.")
@@ -63,7 +63,7 @@ _SAVE_MINUTES = flags.DEFINE_float("save_minutes", 10.0, "Longest time between t
 _SAVE_STEPS = flags.DEFINE_integer("save_steps", 0, "Steps between two checkpoints; 0 for none but those.")
 _ACCEPT_CHANGES = flags.DEFINE_bool("accept_changes", False, "Go on with a run that began with other flags.")
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write TensorBoard events to the run directory too.")
-_COMPARE = flags.DEFINE_bool("compare", False, "Train nothing; plot the run directories given as arguments, side by side.")
+_COMPARE = flags.DEFINE_bool("compare", False, "Train nothing; plot the runs given as arguments side by side.")
 _OUTPUT = flags.DEFINE_string("output", "comparison.html", "Under --compare: the page to write.")
 
 _CONFIGURATION = (

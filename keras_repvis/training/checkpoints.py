@@ -52,7 +52,7 @@ class Checkpoints:
 
     def __init__(self, directory, keep=2, monitor="", mode="max"):
         if monitor and not monitor.startswith("val_"):
-            raise ValueError(f"monitor={monitor!r} is not accepted: expected a metric of the validation data, 'val_…'.")
+            raise ValueError(f"monitor={monitor!r} is not accepted: expected a metric of the validation data, val_*.")
         self.directory = pathlib.Path(directory)
         self.keep = checks.number("keep", keep, low=1, integer=True)
         self.monitor = monitor

@@ -133,7 +133,7 @@ class Classification:
         if self.batch_norm_momentum is not None:
             checks.number("batch_norm_momentum", self.batch_norm_momentum, above=0, high=0.9999)
         if self.select == "best" and not self.validation_split:
-            raise ValueError("select='best' needs a validation_split: the training data cannot tell which epoch is best.")
+            raise ValueError("select='best' needs a validation_split: training data cannot tell which epoch is best.")
         if self.strategy == "mirrored" and self.batch_size % self.devices:
             raise ValueError(
                 f"batch_size={self.batch_size} is not accepted with devices={self.devices}: "

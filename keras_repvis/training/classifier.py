@@ -44,7 +44,14 @@ class TrainedClassifier:
 
 
 def train(
-    config, run_dir=None, run_files=None, save_minutes=10, save_steps=0, accept_changes=False, callbacks=(), progress=True
+    config,
+    run_dir=None,
+    run_files=None,
+    save_minutes=10,
+    save_steps=0,
+    accept_changes=False,
+    callbacks=(),
+    progress=True,
 ):
     """Train a classifier with `training.fit`.
 

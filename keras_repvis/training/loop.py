@@ -72,7 +72,7 @@ class Loop:
         return self.history
 
     def _finalize(self):
-        """Have an optimiser that averages the weights put the average in their place, as `model.fit` does at its end."""
+        """Have an optimiser that averages the weights put the average in their place, as `model.fit` does."""
         if isinstance(self.model.optimizer, keras.optimizers.Optimizer):
             self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
 

@@ -29,7 +29,7 @@ def set_batch_norm(model, how="synchronized"):
         `model`.
 
     Raises:
-        ValueError: If `how` is not known, or batch normalisation is not built and its statistics cannot be averaged yet.
+        ValueError: If `how` is not known, or it is "mean" and batch normalisation is not built yet.
 
     Example:
         >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.35)

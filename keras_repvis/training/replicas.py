@@ -11,9 +11,9 @@ from keras_repvis import checks
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 _PARAMETER_SERVER = (
-    "strategy='parameter_server' is not accepted: Keras 3 has no fit for tf.distribute.ParameterServerStrategy, and its "
-    "variables add in two steps (read, then write), so that workers that do not wait for one another lose updates of "
-    "metrics, step counts and batch statistics. Take 'mirrored' or 'multi_worker'."
+    "strategy='parameter_server' is not accepted: Keras 3 has no fit for tf.distribute.ParameterServerStrategy, and "
+    "its variables add in two steps (read, then write), so that workers that do not wait for one another lose updates "
+    "of metrics, step counts and batch statistics. Take 'mirrored' or 'multi_worker'."
 )
 
 

@@ -25,7 +25,8 @@ class RunDirectory:
     Args:
         path: Directory; made when missing.
         keep: Integer >= 1, how many of the newest checkpoints to keep.
-        monitor: Name of a validation metric, "val_accuracy" for instance, whose best checkpoint is kept too; "" for none.
+        monitor: Name of a validation metric, "val_accuracy" for instance, whose best checkpoint is kept too; "" for no
+            such.
         mode: "max" or "min", which value of `monitor` is best.
 
     Raises:

@@ -25,7 +25,8 @@ def train_seeds(config, seeds, progress=True):
         asking for the next.
 
     Raises:
-        ValueError: If there are no seeds, one is repeated or negative, or `config` averages weights or selects an epoch.
+        ValueError: If there are no seeds, one is repeated or negative, or `config` averages weights or selects the
+            best epoch.
 
     Example:
         >>> config = keras_repvis.training.Classification(

@@ -21,7 +21,7 @@ class Steps:
 
     Args:
         model: Compiled `keras.Model`.
-        stream: Training stream: `dataset(epochs, epoch, step, shards, shard)`, `steps(shards)`, `splits_evenly(shards)`.
+        stream: Training stream: `data.Stream`, or what has its `dataset`, `steps`, `splits_evenly` and `batch_size`.
 
     Raises:
         ValueError: If the model is not compiled, or for several steps a call, if `stream` is something else, or if its
@@ -62,7 +62,7 @@ class Steps:
         self._batches = iter(self._distribute(self.stream, epochs - position.epoch, position))
 
     def train(self):
-        """Do the next training step; return its logs, a dict of floats. With several workers these are this worker's."""
+        """Do the next training step; return its logs, a dict of floats; of several workers each has its own."""
         logs = self._train(self._batches)
         return {name: float(value) for name, value in logs.items()}
 
@@ -83,8 +83,8 @@ class Steps:
     def results(self, logs):
         """Return what a learner logs, over all replicas, a dict of floats.
 
-        A name that is also a metric's stands for that metric, from the sums of all replicas. Keras takes the mean of the
-        replicas' values unless all names are metrics; that is not the value of one device when their shares differ.
+        A name that is also a metric's stands for that metric, from the sums of all replicas. Keras takes the mean of
+        the replicas' values unless all names are metrics; that is not one device's value when their shares differ.
 
         Args:
             logs: Dict of the last step's logs.

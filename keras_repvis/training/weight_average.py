@@ -32,7 +32,8 @@ class WeightAverage:
 
     Example:
         >>> import keras
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+        >>> layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), layer])
         >>> average = keras_repvis.training.WeightAverage(0.75, warmup=False).attach(model)
         >>> _ = model.layers[0].kernel.assign([[5.0]])
         >>> average.update()

@@ -1,7 +1,7 @@
 """What every learner promises, as functions of a case; `learner_test.py` runs them.
 
-A learner is made under the scope of a strategy, compiled and built, its optimisers too. `make(deterministic)` leaves out
-what draws random numbers, for comparisons between one device and several.
+A learner is made under the scope of a strategy, compiled and built, its optimisers too. `make(deterministic)` leaves
+out what draws random numbers, for comparisons between one device and several.
 """
 
 import dataclasses

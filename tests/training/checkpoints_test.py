@@ -141,7 +141,9 @@ def write(name, text):
 
 
 def reformat(path):
-    (path / "checkpoint.json").write_text(json.dumps({**json.loads((path / "checkpoint.json").read_text()), "format": 2}))
+    (path / "checkpoint.json").write_text(
+        json.dumps({**json.loads((path / "checkpoint.json").read_text()), "format": 2})
+    )
 
 
 def change_position(path):
@@ -197,7 +199,9 @@ def test_a_damaged_one_is_named_and_the_one_before_it_is_taken(tmp_path, caplog,
     assert_is(checkpoints.latest(VARIABLES), 1, 2)
     (warning,) = warnings(caplog)
     assert str(path) in warning
-    assert "format 2; expected 1" in warning if damage is reformat else ("damaged" in warning or "format None" in warning)
+    assert (
+        "format 2; expected 1" in warning if damage is reformat else ("damaged" in warning or "format None" in warning)
+    )
     with pytest.raises(training.CheckpointError, match="epoch_00002_step_000004"):
         training.read_checkpoint(path, VARIABLES)
 

@@ -32,7 +32,9 @@ class Bench:
         self._run = tf.function(self._run_once, autograph=False)
 
     def step(self, *shares):
-        self._run(self.strategy.experimental_distribute_values_from_function(lambda context: to_tensors(shares, context)))
+        self._run(
+            self.strategy.experimental_distribute_values_from_function(lambda context: to_tensors(shares, context))
+        )
 
     def run(self, steps):
         """Take steps of the same gradients, cut into one share a replica; return the weights."""
@@ -70,7 +72,9 @@ def shares_of(gradients, replicas):
 def some_gradients(steps, seed=0):
     generator = np.random.default_rng(seed)
     # Multiples of 1/16, so that sums over replicas and batches are exact.
-    return [[(generator.integers(-32, 33, shape) / 16).astype("float32") for shape in ((2, 2), (2,))] for _ in range(steps)]
+    return [
+        [(generator.integers(-32, 33, shape) / 16).astype("float32") for shape in ((2, 2), (2,))] for _ in range(steps)
+    ]
 
 
 def wrapped(make, **options):
@@ -382,7 +386,11 @@ def test_several_optimisers_in_one_step_do_not_mind_each_other():
 def test_the_configuration_survives_a_round_trip():
     rate = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)
     optimizer = training.GlobalGradientOptimizer(
-        keras.optimizers.Adam(rate, global_clipnorm=2.0), accumulation_steps=3, loss_scale=8.0, growth_steps=5, name="mine"
+        keras.optimizers.Adam(rate, global_clipnorm=2.0),
+        accumulation_steps=3,
+        loss_scale=8.0,
+        growth_steps=5,
+        name="mine",
     )
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert copy.get_config() == optimizer.get_config()

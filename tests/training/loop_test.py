@@ -72,7 +72,9 @@ def make_model(optimizer=None, metrics=("accuracy",), run_eagerly=True, **option
         layers[1:1] = [keras.layers.Dense(12), keras.layers.BatchNormalization(momentum=0.8), keras.layers.ReLU()]
     model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer or keras.optimizers.Adam(0.01), loss, metrics=list(metrics), run_eagerly=run_eagerly, **options)
+    model.compile(
+        optimizer or keras.optimizers.Adam(0.01), loss, metrics=list(metrics), run_eagerly=run_eagerly, **options
+    )
     return model
 
 
@@ -218,7 +220,11 @@ def timeless(history):
 
 
 def saved(run):
-    return [(event["epoch"], event["step"]) for event in training.RunDirectory(run).read_events() if event["event"] == "saved"]
+    return [
+        (event["epoch"], event["step"])
+        for event in training.RunDirectory(run).read_events()
+        if event["event"] == "saved"
+    ]
 
 
 def contents(directory):
@@ -243,9 +249,7 @@ def test_a_finished_run_called_again_does_nothing(alone, stream, validation, tmp
     before = contents(tmp_path)
     for epochs in (3, 2):
         model = make_model()
-        history, calls = our_fit(
-            model, stream, epochs, validation, run=tmp_path, texts={"flagfile.txt": "--seed=1\n"}
-        )
+        history, calls = our_fit(model, stream, epochs, validation, run=tmp_path, texts={"flagfile.txt": "--seed=1\n"})
         assert calls == [] and timeless(history) == alone[1]
         assert_same_state(model, alone[0])
     assert contents(tmp_path) == before

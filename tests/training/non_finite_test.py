@@ -1,4 +1,4 @@
-"""A step that is not finite stops the run with its name, or is taken back from everything, as if it had not been there."""
+"""A step that is not finite stops the run with its name, or is taken back from everything, as if it had not been."""
 
 import json
 
@@ -14,7 +14,7 @@ BATCH = 8
 
 
 def stream_of(split, spoilt=(), value=np.nan):
-    """Batches in order; those whose numbers are in `spoilt` have one pixel of one example, in the second half, spoilt."""
+    """Batches in order; those numbered in `spoilt` have one pixel of one example, in the second half, spoilt."""
     wanted = tf.constant([BATCH * number + 6 for number in spoilt] or [-1], tf.int64)
 
     def spoil(images, indices, epoch, seed):

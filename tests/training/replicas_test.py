@@ -64,7 +64,7 @@ def test_wrong_names_are_named():
 
 
 def test_a_parameter_server_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match="Keras 3 has no training for tf.distribute.ParameterServerStrategy.*take 'mir"):
+    with pytest.raises(ValueError, match="Keras 3 has no fit for tf.distribute.ParameterServerStrategy.*Take 'mir"):
         training.strategy("parameter_server")
 
 

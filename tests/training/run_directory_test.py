@@ -156,7 +156,9 @@ def test_after_accepted_changes_the_new_rate_holds(tmp_path, caplog, schedule):
         *expected,
         0.02 if not schedule else pytest.approx(0.0, abs=1e-9),
     ]
-    messages = [event["message"] for event in training.RunDirectory(tmp_path).read_events() if event["event"] == "resumed"]
+    messages = [
+        event["message"] for event in training.RunDirectory(tmp_path).read_events() if event["event"] == "resumed"
+    ]
     assert messages == ["rate was 0.1, is 0.02", ""]
 
 
@@ -267,7 +269,10 @@ def full_disk(start_child, alone, directory, **options):
 
 def test_a_run_stopped_while_the_disk_is_full_goes_on_from_the_last_good_checkpoint(start_child, alone, tmp_path):
     stopped = start_child(RUNS, "train_on_a_full_disk", run=str(tmp_path), limit=20000, stop=True)
-    assert stopped.wait() == 130 and "Interrupted: SIGTERM: stopped at epoch 2, step 2 of 4, and could not" in stopped.stderr
+    assert (
+        stopped.wait() == 130
+        and "Interrupted: SIGTERM: stopped at epoch 2, step 2 of 4, and could not" in stopped.stderr
+    )
     assert "goes on from the last good checkpoint" in stopped.stderr
     assert [path.name for path in training.RunDirectory(tmp_path).checkpoints.paths()] == ["epoch_00001_step_000000"]
     again = start_child(RUNS, "train", run=str(tmp_path))
@@ -284,7 +289,8 @@ found = []
 images, labels = np.full((8, 8, 8, 1), 0.5), np.zeros(8)
 for path in sys.argv[1:]:
     model = keras.saving.load_model(path)
-    before = model.predict(images, verbose=0).tolist(), [variable.numpy().tolist() for variable in model.optimizer.variables]
+    slots = [variable.numpy().tolist() for variable in model.optimizer.variables]
+    before = model.predict(images, verbose=0).tolist(), slots
     losses = model.fit(images, labels, epochs=3, verbose=0).history["loss"]
     found.append([type(model.optimizer).__name__, *before, losses])
 assert not any(name.startswith("keras_repvis") for name in sys.modules)
@@ -299,7 +305,9 @@ def test_the_finished_model_loads_and_trains_without_this_package(tmp_path):
     models = [make_model(), make_model(), make_model()]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     models[1].compile(bare(), loss, metrics=["accuracy"], run_eagerly=True)
-    models[2].compile(training.GlobalGradientOptimizer(bare(), accumulation_steps=2, loss_scale=8.0), loss, run_eagerly=True)
+    models[2].compile(
+        training.GlobalGradientOptimizer(bare(), accumulation_steps=2, loss_scale=8.0), loss, run_eagerly=True
+    )
     paths = []
     for number, model in enumerate(models):
         fit(model, None, 2)

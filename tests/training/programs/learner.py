@@ -16,7 +16,7 @@ EPOCHS = 4
 
 
 class Everything(keras.Model):
-    """An autoencoder and a classifier of its code, each with an optimiser; images of earlier batches are rebuilt too."""
+    """An autoencoder and a classifier of its code, each with an optimiser; earlier images shine through."""
 
     def __init__(self, rate=0.2, noise=0.05):
         super().__init__(name="everything")

@@ -101,7 +101,7 @@ def hold(run, gate):
 
 
 def train_unheard(run):
-    """Train with a report on stderr, which nobody reads, and print what an interruption in the second epoch leads to."""
+    """Train with a report on stderr that nobody reads, and print what an interruption in epoch 2 leads to."""
     epochs = []
 
     class Interrupt(keras.callbacks.Callback):

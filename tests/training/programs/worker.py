@@ -1,7 +1,7 @@
 """One run of the learner, as one process alone or as one of several workers: worker.py STRATEGY RUN OUTPUT [OPTIONS].
 
-OPTIONS is a JSON object: {"rate", "noise", "batch_norm"} of the learner, and "kill": {"worker", "step"} for a worker that
-kills itself after so many steps, "stop": the same for one that sends itself SIGTERM.
+OPTIONS is a JSON object: {"rate", "noise", "batch_norm"} of the learner, and "kill": {"worker", "step"} for a worker
+that kills itself after so many steps, "stop": the same for one that sends itself SIGTERM.
 Writes OUTPUT-<worker>.json with the history and the hash of the state, and OUTPUT-<worker>.npz with the weights.
 """
 
