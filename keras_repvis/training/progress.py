@@ -53,7 +53,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
         if self._bar:
-            self._bar.update(self._task, advance=1, speed=self._speed())
+            done = (self.params["steps"] or 0) * self._epoch + batch + 1  # A run may go on within an epoch.
+            self._bar.update(self._task, completed=done, speed=self._speed())
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = {name: float(value) for name, value in (logs or {}).items()}
