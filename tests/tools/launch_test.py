@@ -12,7 +12,7 @@ import time
 import pytest
 
 _START = "from keras_repvis_tools import launch; launch.run()"
-# What the workers of these tests share: `index`, `tell(word)` to the test, and a process that goes on until stopped.
+# What the workers of these tests share: their index, a line to the test and one back, and what to do when stopped.
 _WORKER = """
 import json, os, signal, subprocess, sys, time
 index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
@@ -27,7 +27,11 @@ def leave_at(number, code=0):
     signal.signal(number, leave)
 def stay():
     tell("runs")
-    time.sleep(60)
+    for _ in range(3000):  # A signal that comes just before a sleep is only seen after it.
+        time.sleep(0.02)
+def wait_for_go():
+    while not os.path.exists(os.environ["WITNESS"] + "_go"):
+        time.sleep(0.01)
 """
 
 
@@ -39,6 +43,10 @@ class Witness:
         self.path = path
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.text = b""
+
+    def go(self):
+        """Let workers pass that wait for it."""
+        open(f"{self.path}_go", "w").close()
 
     def read(self, done, seconds=20):
         """The lines told so far, as soon as `done(lines, ended)` holds."""
@@ -165,25 +173,26 @@ def test_flags_of_the_command_are_its_own(flags):
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, "was killed by SIGKILL"),
     ],
 )
-def test_when_one_dies_it_is_named_and_the_others_can_save_and_leave(launch, witness, end, code, how):
-    script = f"""
+def test_when_one_dies_it_is_named_and_the_others_can_save_and_leave(start, witness, end, code, how):
+    process = start(
+        f"""
 if index == 1:
-    print("last words", file=sys.stderr)
-    # Not before the others are there.
-    while not os.path.exists(os.environ["WITNESS"] + ".go"):
-        time.sleep(0.01)
+    wait_for_go()
+    os.write(2, b"word\\n" * 5000)
     {end}
 leave_at(signal.SIGTERM)
-open(os.environ["WITNESS"] + ".go" + str(index), "w").close()
-if os.path.exists(os.environ["WITNESS"] + f".go{{2 - index}}"):
-    open(os.environ["WITNESS"] + ".go", "w").close()
 stay()
-"""
+""",
+        "--workers=3",
+    )
+    witness.wait_for("0 runs", "2 runs")
+    witness.go()
     begun = time.monotonic()
-    returned, stdout, stderr = launch(script, "--workers=3")
+    returned, stdout, stderr = finish(process)
     assert returned == code and stdout == b""
-    assert stderr[:2] == ["[worker 1] last words", f"error: worker 1 {how}; stopping workers 0, 2 (Ctrl-C kills)"]
-    assert sorted(stderr[2:]) == ["[worker 0] saved", "[worker 2] saved"]
+    assert stderr[:5000] == ["[worker 1] word"] * 5000  # Its last words, and then the reason.
+    assert stderr[5000] == f"error: worker 1 {how}; stopping workers 0, 2 (Ctrl-C kills)"
+    assert sorted(stderr[5001:]) == ["[worker 0] saved", "[worker 2] saved"]
     assert witness.wait_for_the_end() == ["0 got SIGTERM", "0 runs", "2 got SIGTERM", "2 runs"]
     assert time.monotonic() - begun < 8  # Nobody waited for the ten seconds of grace.
 
@@ -193,19 +202,22 @@ def test_a_worker_that_is_done_early_is_no_failure(launch):
     assert (code, stdout, stderr) == (0, b"0\n", ["[worker 1] 1"])
 
 
-def test_a_worker_that_ignores_sigterm_is_killed(launch, witness):
-    begun = time.monotonic()
-    code, _, stderr = launch(
+def test_a_worker_that_ignores_sigterm_is_killed(start, witness):
+    process = start(
         """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if index == 0:
     stay()
-time.sleep(0.5)
+wait_for_go()
 sys.exit(7)
 """,
         "--workers=2",
         "--grace_seconds=0.3",
     )
+    witness.wait_for("0 runs")
+    witness.go()
+    begun = time.monotonic()
+    code, _, stderr = finish(process)
     assert code == 7
     assert stderr == [
         "error: worker 1 ended with exit code 7; stopping worker 0 (Ctrl-C kills)", "killing worker 0 after 0.3 s"
@@ -214,15 +226,22 @@ sys.exit(7)
     witness.wait_for_the_end(seconds=2)
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_is_passed_on_once(start, witness, number, code):
-    process = start(f"leave_at(signal.{number.name}); stay()", "--workers=2")
+@pytest.mark.parametrize(
+    "number, passed_on, code",
+    [
+        (signal.SIGINT, signal.SIGINT, 130),
+        (signal.SIGTERM, signal.SIGTERM, 143),
+        (signal.SIGHUP, signal.SIGTERM, 129),  # The terminal was closed: save.
+    ],
+)
+def test_a_signal_is_passed_on_once(start, witness, number, passed_on, code):
+    process = start("leave_at(signal.SIGINT); leave_at(signal.SIGTERM); stay()", "--workers=2")
     witness.wait_for("0 runs", "1 runs")
     process.send_signal(number)
     returned, _, stderr = finish(process)
     assert returned == code
     assert stderr[0] == f"received {number.name}; stopping workers 0, 1 (Ctrl-C kills)"
-    got = [f"{index} got {number.name}" for index in (0, 1)]
+    got = [f"{index} got {passed_on.name}" for index in (0, 1)]
     assert witness.wait_for_the_end() == sorted([*got, "0 runs", "1 runs"])
 
 
@@ -250,24 +269,32 @@ stay()
     assert witness.wait_for_the_end(seconds=2) == ["0 got SIGINT", "0 runs", "1 got SIGINT", "1 runs"]
 
 
-# A worker and a process that it started, both deaf to SIGTERM if asked.
-_FAMILY = """
-signal.signal(signal.SIGTERM, signal.SIG_IGN if DEAF else signal.SIG_DFL)
-child = "import os, sys, time; w = os.open(sys.argv[1], os.O_WRONLY); os.write(w, b'child\\\\n'); time.sleep(60)"
+# A process that the worker starts, deaf to SIGTERM.
+_CHILD = """
+child = "import os, signal, sys, time; signal.signal(15, signal.SIG_IGN)"
+child += "; w = os.open(sys.argv[1], os.O_WRONLY); os.write(w, b'child\\\\n'); time.sleep(60)"
 subprocess.Popen([sys.executable, "-c", child, os.environ["WITNESS"]])
 """
 
 
-@pytest.mark.parametrize("deaf", [False, True])
-def test_a_killed_launcher_leaves_nothing_behind(start, witness, deaf):
-    process = start(_FAMILY.replace("DEAF", str(deaf)) + "stay()", "--workers=2", "--grace_seconds=0.5")
+def test_a_killed_launcher_leaves_nothing_behind(start, witness):
+    process = start("leave_at(signal.SIGTERM); stay()", "--workers=2")
+    witness.wait_for("0 runs", "1 runs")
+    process.kill()
+    assert witness.wait_for_the_end() == ["0 got SIGTERM", "0 runs", "1 got SIGTERM", "1 runs"]
+
+
+def test_a_killed_launcher_leaves_nothing_deaf_behind(start, witness):
+    process = start(
+        f"{_CHILD}\nsignal.signal(signal.SIGTERM, signal.SIG_IGN); stay()", "--workers=2", "--grace_seconds=0.5"
+    )
     witness.read(lambda told, ended: told == ["0 runs", "1 runs", "child", "child"])
     process.kill()
-    witness.wait_for_the_end(seconds=5)
+    witness.wait_for_the_end()
 
 
 def test_what_a_worker_leaves_behind_is_stopped(launch, witness):
-    code, _, stderr = launch(_FAMILY.replace("DEAF", "True") + "tell('runs'); time.sleep(0.5)", "--workers=1")
+    code, _, stderr = launch(f"{_CHILD}\ntell('runs'); time.sleep(0.5)", "--workers=1")
     assert (code, stderr) == (0, [])
     assert witness.wait_for_the_end(seconds=2) == ["0 runs", "child"]
 
