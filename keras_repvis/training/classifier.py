@@ -247,8 +247,8 @@ def compile_classifier(model, config, steps_per_epoch):
         >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
         >>> config = keras_repvis.training.Classification(optimizer="sgd", schedule="constant")
         >>> model = keras_repvis.training.compile_classifier(model, config, steps_per_epoch=20)
-        >>> model.optimizer.inner_optimizer.name
-        'sgd'
+        >>> type(model.optimizer.inner_optimizer).__name__
+        'SGD'
     """
     # A step of the optimiser takes several batches when gradients are accumulated.
     batches = config.accumulation_steps

@@ -173,8 +173,8 @@ def wrap_optimizers(model):
         >>> import keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
-        >>> [wrapper.inner_optimizer.name for wrapper in keras_repvis.training.wrap_optimizers(model)]
-        ['sgd']
+        >>> [type(wrapper.inner_optimizer).__name__ for wrapper in keras_repvis.training.wrap_optimizers(model)]
+        ['SGD']
     """
     with model.distribute_strategy.scope():
         wrapped = {id(optimizer): _wrap(optimizer) for optimizer in optimizers_of(model)}

@@ -78,9 +78,9 @@ def test_every_kind_of_variable_comes_back_bit_for_bit(tmp_path):
 
 def test_the_last_ones_are_kept_in_the_order_of_their_positions(tmp_path):
     checkpoints = training.Checkpoints(tmp_path, keep=3)
-    for position in [(0, 5), (0, 1000000), (1, 0), (9, 3), (100000, 0)]:
+    for position in [(0, 5), (0, 1000000), (1, 0), (99999, 3), (100000, 0)]:
         checkpoints.save(checkpoint(*position))
-    kept = ["epoch_00001_step_000000", "epoch_00009_step_000003", "epoch_100000_step_000000"]
+    kept = ["epoch_00001_step_000000", "epoch_99999_step_000003", "epoch_100000_step_000000"]
     assert [path.name for path in checkpoints.paths()] == kept
     assert_is(checkpoints.latest(VARIABLES), 100000)
     assert training.Checkpoints(tmp_path / "none").latest(VARIABLES) is None

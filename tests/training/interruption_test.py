@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C are wishes that a run grants between two steps, after saving; no run, no wish."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -57,12 +58,15 @@ def make_model():
     return model
 
 
+@functools.cache
+def make_stream(split):
+    return data.Stream(data.Source("repvis_digits", split), 8)
+
+
 def fit(model, run, callbacks=(), **options):
     """Three epochs of three steps."""
-    stream = data.Stream(data.Source("repvis_digits", "train[:24]"), 8)
-    validation = data.Stream(data.Source("repvis_digits", "train[30:46]"), 8, shuffle=False)
-    options = {"progress": False, **options}
-    return training.fit(model, stream, 3, validation, run=run, callbacks=callbacks, **options)
+    stream, validation = make_stream("train[:24]"), make_stream("train[30:46]")
+    return training.fit(model, stream, 3, validation, run=run, callbacks=callbacks, progress=False, **options)
 
 
 def timeless(history):

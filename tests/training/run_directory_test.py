@@ -1,5 +1,6 @@
 """A run directory goes on as it began, is one process' alone, outlives a full disk, and leaves a model for anyone."""
 
+import functools
 import importlib.util
 import json
 import os
@@ -100,9 +101,13 @@ def make_model(rate=0.1, units=10, schedule=False):
     return model
 
 
+@functools.cache
+def make_stream():
+    return data.Stream(data.Source("repvis_digits", "train[:32]"), 16)  # 2 steps an epoch.
+
+
 def fit(model, run, epochs, settings=None, **options):
-    stream = data.Stream(data.Source("repvis_digits", "train[:32]"), 16)  # 2 steps an epoch.
-    return training.fit(model, stream, epochs, run=run, settings=settings, progress=False, **options)
+    return training.fit(model, make_stream(), epochs, run=run, settings=settings, progress=False, **options)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def watch(process, reading, kill_after):
                 kill_time = time.monotonic() + kill_after
         if kill_time is not None and time.monotonic() > kill_time:
             os.kill(process, signal.SIGKILL)
-    return os.waitpid(process, 0)[1], text.decode().partition("\n")[2]
+    return os.waitpid(process, 0)[1], text.decode().rpartition("\n")[2]
 
 
 def serve():

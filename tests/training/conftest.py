@@ -1,0 +1,81 @@
+"""A process that trains the learner of programs/ in children of its own, and kills them."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PROGRAMS = pathlib.Path(__file__).with_name("programs")
+KILLS = 25  # In each test.
+
+
+class Server:
+    """A process that trains the learner in children of its own: TensorFlow is imported once."""
+
+    def __init__(self):
+        environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen(
+            [sys.executable, PROGRAMS / "fork_server.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self.answer() == {"ready": True}
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        assert line, "the server died"
+        return json.loads(line)
+
+    def train(self, run, **request):
+        self.process.stdin.write(json.dumps({"run": str(run), **request}) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.process.stdin.close()
+    server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def alone(server, tmp_path_factory):
+    """The run that was left alone, saving after every step."""
+    finished = server.train(tmp_path_factory.mktemp("alone"), save_steps=1, count=1)
+    assert finished["status"] == 0
+    return finished
+
+
+@pytest.fixture
+def kill_and_go_on(server, alone, tmp_path):
+    """A function that kills a run `KILLS` times at moments that a function chooses, and goes on after each.
+
+    Whenever the run comes to its end, it is compared with the one left alone, and another is started. Returns how many
+    came to their end.
+    """
+
+    def killed(moment):
+        kills = completed = 0
+        while kills < KILLS:
+            answer = server.train(tmp_path / str(completed), save_steps=1, **moment())
+            if answer["status"] == -9:
+                kills += 1
+                continue
+            compare(answer)
+            completed += 1
+        compare(server.train(tmp_path / str(completed), save_steps=1))
+        return completed + 1
+
+    def compare(answer):
+        assert answer["status"] == 0, answer
+        assert answer["digests"] == alone["digests"]
+        assert answer["history"] == alone["history"]
+
+    return killed
