@@ -10,7 +10,8 @@ Four questions, each answered after the outputs have been compared:
   input      wall time of a model's step over that of its input alone: above 1 the model is the bottleneck
 
 Both sides of a ratio are measured in turn, several times; printed is the median of the ratios with their smallest and
-largest. Takes about ten minutes on 2 cores.
+largest. Takes about a quarter of an hour on 2 idle cores; --only=saving,input answers some and leaves the other answers
+in the file.
 """
 
 import datetime
@@ -42,15 +43,17 @@ def main(argv):
         print(json.dumps(step_times(_WORKER.value)))
         return
     questions = {"overhead": overhead, "replicas": replicas, "saving": saving, "input": pipelines}
-    result = {"benchmark": "training", "command": "python benchmarks/training.py", "repeats": _REPEATS.value}
-    result |= {"date": datetime.date.today().isoformat(), "versions": versions(), "cores": os.cpu_count()}
+    path = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
+    result = json.loads(path.read_text()) if path and path.exists() else {}
     for name in _ONLY.value:
-        result[name] = questions[name]()
-        for row in result[name]:
+        rows = questions[name]()
+        for row in rows:
             print(name, json.dumps(row), flush=True)
-    if _OUTPUT.value:
-        pathlib.Path(_OUTPUT.value).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(_OUTPUT.value).write_text(json.dumps(result, indent=1) + "\n")
+        measured = {"date": datetime.date.today().isoformat(), "repeats": _REPEATS.value, "cores": os.cpu_count()}
+        result[name] = {**measured, **versions(), "rows": rows}
+        if path:  # After each question: the next may take minutes.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def versions():
@@ -60,14 +63,14 @@ def versions():
     return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
 
 
-def network(name):
-    """Return a compiled model, always from the same weights, and the side of its images in pixels."""
+def network(name, size=32):
+    """Return a compiled model for images of `size` pixels, always from the same weights."""
     import keras
 
     from keras_repvis import models
 
     keras.utils.set_random_seed(0)
-    shape = (32, 32, 1)
+    shape = (size, size, 1)
     if name == "small":
         layers = [keras.layers.Conv2D(32, 3), keras.layers.ReLU(), keras.layers.Flatten(), keras.layers.Dense(10)]
         model = keras.Sequential([keras.Input(shape), *layers])
@@ -139,7 +142,8 @@ def replicas():
             ).stdout.splitlines()[-1])
             times[name].append(answer["seconds"])
             losses[name] = answer["loss"]
-    np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-3)
+    # Each replica normalises with its own share of the batch ("mean"), so the losses agree only roughly.
+    np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=2e-2)
     ratios = np.divide(times["mirrored"], times["one_device"])
     return [{"model": "mobilenet_v1", "one_device_ms": round(1e3 * float(np.median(times["one_device"])), 2),
              **summary(ratios)}]
@@ -203,13 +207,15 @@ def pipelines():
         folder = jpeg_folder(pathlib.Path(directory))
         augment = data.Augment(flip=True, shift=2)
         cases = (
-            ("repvis_digits", data.Source("repvis_digits"), "auto"),
-            ("repvis_photo10", data.Source("repvis_photo10"), "auto"),
-            ("JPEG folder, 320 x 240", data.Source(str(folder)), False),
+            ("repvis_digits", data.Source("repvis_digits"), "auto", 32),
+            ("repvis_photo10", data.Source("repvis_photo10"), "auto", 32),
+            ("JPEG folder, 320 x 240, kept in memory (default)", data.Source(str(folder)), "auto", 32),
+            ("JPEG folder, 320 x 240, decoded each time", data.Source(str(folder)), False, 32),
+            ("JPEG folder, 320 x 240, decoded each time", data.Source(str(folder)), False, 96),
         )
-        for name, source, cache in cases:
-            stream = data.Stream(source, 64, image_size=32, augment=augment, seed=1, channels=1, cache=cache)
-            model = network("mobilenet_v1")
+        for name, source, cache, size in cases:
+            stream = data.Stream(source, 64, image_size=size, augment=augment, seed=1, channels=1, cache=cache)
+            model = network("mobilenet_v1", size)
             held = list(stream.dataset().take(STEPS))
             steps = len(held)
             labels = np.concatenate([labels for _, labels in held])
@@ -225,7 +231,7 @@ def pipelines():
                 for _ in stream.dataset(epoch=1).take(steps):
                     pass
                 read.append((time.perf_counter() - started) / steps)
-            rows.append({"data": name, "model": "mobilenet_v1", "read_ms": round(1e3 * float(np.median(read)), 2),
+            rows.append({"data": name, "image_size": size, "model": "mobilenet_v1", "read_ms": round(1e3 * float(np.median(read)), 2),
                          **summary(np.divide(train, read))})
     return rows
 

