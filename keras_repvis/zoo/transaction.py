@@ -8,11 +8,9 @@ others take the next. The target is never made beforehand: onto an *empty* direc
 import contextlib
 import errno
 import os
-import pathlib
 import shutil
 import uuid
 
-from keras_repvis.zoo import handle as handles
 
 INCOMING = ".incoming-"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
