@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["attribution", "information"],
     submod_attrs={
+        "calibration": ["Calibration", "ReliabilityBin", "measure_calibration"],
         "unsupported": ["UnsupportedModelError"],
     },
 )
