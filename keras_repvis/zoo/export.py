@@ -37,8 +37,26 @@ def save(model, directory):
         ValueError: If `model` has no graph TensorFlow can save.
     """
     spec = input_spec(model)
-    with_names = _named_outputs(model)
     reusable = _reusable(model, spec)
+    try:
+        return save_reusable(reusable, spec, named_outputs(model), directory)
+    except AssertionError as error:
+        # TensorFlow's way to say that a layer holds state which Keras does not know of.
+        raise ValueError(f"model={model.name!r} holds a resource that no layer tracks: {error}") from error
+
+
+def save_reusable(reusable, spec, with_names, directory):
+    """Write an object that TensorFlow can track to `directory`, with the signatures described in `save`.
+
+    Args:
+        reusable: Object whose `__call__(inputs, training=False)` is a `tf.function`.
+        spec: `tf.TensorSpec` of the inputs; see `input_spec`.
+        with_names: Function from outputs to named outputs; see `named_outputs`.
+        directory: Path of the directory to write.
+
+    Returns:
+        What `save` returns.
+    """
     # The signatures call the traced function, so that the graph holds the network once for each mode.
     call = getattr(reusable, "__call__")
 
@@ -49,11 +67,7 @@ def save(model, directory):
     signatures = {SERVING: serve.get_concrete_function()}
     if takes_images(spec):
         signatures[ENCODED] = _encoded(serve, spec)
-    try:
-        tf.saved_model.save(reusable, str(directory), signatures=signatures)
-    except AssertionError as error:
-        # TensorFlow's way to say that a layer holds state which Keras does not know of.
-        raise ValueError(f"model={model.name!r} holds a resource that no layer tracks: {error}") from error
+    tf.saved_model.save(reusable, str(directory), signatures=signatures)
     return {name: _describe(signature) for name, signature in signatures.items()}
 
 
@@ -119,7 +133,7 @@ def _regularization_loss(regularizer, variable):
     return loss
 
 
-def _named_outputs(model):
+def named_outputs(model):
     """Return a function from what `model` returns to a dict of named tensors."""
     if isinstance(model, keras.Sequential):
         names = [model.layers[-1].name]
