@@ -134,7 +134,7 @@ def _names(model):
 
 
 def _compare(model, expected, found, limit):
-    """Return what the manifest says of a variant's outputs; raise a `ValueError` if they differ by more than `limit`."""
+    """Return what the manifest says of the outputs `found`; raise a `ValueError` if they differ too much."""
     if [array.shape for array in expected] != [array.shape for array in found]:
         raise ValueError("its outputs have other shapes than those of the model")
     # NumPy's maximum, unlike Python's, of a NaN is NaN: it is not within any limit.
