@@ -18,7 +18,7 @@ from keras_repvis_tools import program
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "repvis-quickstart", "Directory of the report.")
 _ZOO_ROOT = flags.DEFINE_string("zoo_root", None, "Root of the zoo; by default KERAS_REPVIS_ZOO or the user's own zoo.")
-_HANDLE = flags.DEFINE_string("handle", "repvis/mobilenet_v2_digits", "Handle to publish as: publisher/model.")
+_HANDLE = flags.DEFINE_string("handle", "me/mobilenet_v2_digits", "Handle to publish as: publisher/model.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds to train from; the first one's model is published.")
 _EPOCHS = flags.DEFINE_integer("epochs", 20, "Passes over the 1,297 training images.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data; its own default if unset.")

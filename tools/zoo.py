@@ -1,121 +1,168 @@
-"""Publish models to a local zoo and look at what is there.
+"""Publish models to a versioned local zoo, look at what is there, and keep it in order.
 
-Examples:
-    repvis-zoo list
-    repvis-zoo list --json
-    repvis-zoo show repvis/mobilenet_v2_digits
-    repvis-zoo show repvis/mobilenet_v2_digits/3 --json
+Commands:
+    repvis-zoo list                                        every version, a line each
+    repvis-zoo show repvis/mobilenet_v2_digits             what the manifest says of one
     repvis-zoo publish model.keras me/my_model --metrics=test_accuracy=0.981 --description="Digits." --licence=MIT
+    repvis-zoo publish runs/first me/my_model              a run of repvis-train, with settings, data and evidence
+    repvis-zoo verify [me/my_model/3]                      every byte, of one version or of all; --key: the signature too
+    repvis-zoo diff me/my_model/2 me/my_model/3            weights, signatures, operations, metrics, behaviour
+    repvis-zoo alias me/my_model/3 champion                me/my_model@champion means version 3 now
+    repvis-zoo rollback me/my_model                        champion means again what it meant before
+    repvis-zoo gc --keep=latest:2 --dry_run                what would be deleted; without --dry_run: delete it
+    repvis-zoo export me/my_model/3 my_model.tar.gz        an archive with all of a version
+    repvis-zoo export me/my_model/3 serving/ --serving     the folded SavedModel where TF Serving looks for it
+    repvis-zoo import my_model.tar.gz
+    repvis-zoo sign me/my_model/3 --key=private.pem
+    repvis-zoo make repvis/mobilenet_v2_digits             train and publish by a recipe: a handle, or a recipe.py
+    repvis-zoo reproduce repvis/mobilenet_v2_digits        train again from the manifest: does the result agree?
 
-HANDLE is publisher/model for the latest version, publisher/model/3 for one version, or a path that starts with / or ./.
-Lists and tables are read from the manifests alone: `list` and `show` do not start TensorFlow.
+A handle is publisher/model for the latest version, publisher/model/3 for one version, publisher/model@champion for what
+an alias means, or a path that starts with / or ./. --json prints what a program can read. `list`, `show`, `verify`,
+`alias`, `rollback`, `gc`, `export` and `import` read manifests and files alone and do not start TensorFlow.
 """
 
+import dataclasses
 import json
 import math
-import os
 import pathlib
+import sys
 import zipfile
 
 from absl import flags
 
 from keras_repvis import checks, zoo
-from keras_repvis.zoo import card, provenance
 from keras_repvis.zoo import handle as handles
-from keras_repvis_tools import program
+from keras_repvis.zoo import provenance
+from keras_repvis_tools import program, zoo_tables
 
 _ZOO_ROOT = flags.DEFINE_string(
     "zoo_root", None, "Root of the zoo; without it the variable KERAS_REPVIS_ZOO, else a folder among the user's data."
 )
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
+_SHIPPED = flags.DEFINE_bool("shipped", True, "list, verify: the models that ship with the package too.")
 _METRICS = flags.DEFINE_list("metrics", [], "publish: measured numbers, as name=value,name=value.")
 _DESCRIPTION = flags.DEFINE_string("description", "", "publish: one sentence on the model.")
 _LICENCE = flags.DEFINE_string("licence", "Apache-2.0", "publish: SPDX name of the licence of the weights.")
 _PARENT = flags.DEFINE_string("parent", None, "publish: handle of the version this one was made from.")
 _INTENDED_USE = flags.DEFINE_string("intended_use", "", "publish: what the model is for.")
 _LIMITS = flags.DEFINE_string("limits", "", "publish: what it cannot do.")
+_VARIANTS = flags.DEFINE_list("variants", [], "publish: further forms: folded, float16, int8 (from a run only).")
+_TEST_SPLIT = flags.DEFINE_string("test_split", "test", "publish, of a run: split to measure the evidence on.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data; its own default if unset.")
+_ALLOW = flags.DEFINE_list("allow_operations", [], "publish, diff: operations to allow beyond those that only compute.")
+_KEEP = flags.DEFINE_multi_string("keep", [], "gc: all, latest, latest:2 or specific:1,4; may be given again.")
+_MODEL = flags.DEFINE_string("model", None, "gc: only versions of this publisher/model.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "gc: only tell what would be deleted.")
+_SERVING = flags.DEFINE_bool("serving", False, "export: a folder for TF Serving instead of an archive.")
+_VARIANT = flags.DEFINE_enum("variant", None, ["folded", "reference"], "export --serving: which SavedModel.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "export, sign: replace a file that exists.")
+_REMOVE = flags.DEFINE_bool("remove", False, "alias: remove the alias.")
+_VALUES = flags.DEFINE_bool("values", True, "diff: compare values of weights and behaviour too, by TensorFlow.")
+_KEY = flags.DEFINE_string("key", None, "sign: file of the private key; verify: file of the public key.")
 
 
 def main(argv):
-    commands = {"list": _list, "publish": _publish, "show": _show}
     if len(argv) < 2:
-        raise flags.Error(f"expected a command: {', '.join(sorted(commands))}.")
-    commands[checks.one_of("command", argv[1], sorted(commands))](*_operands(argv))
+        raise flags.Error(f"expected a command: {', '.join(sorted(_COMMANDS))}.")
+    command, usages = _COMMANDS[checks.one_of("command", argv[1], sorted(_COMMANDS))]
+    operands = argv[2:]
+    if len(operands) not in [len(usage.split()) for usage in usages]:
+        wanted = " or ".join(f"repvis-zoo {argv[1]} {usage}".rstrip() for usage in usages)
+        raise flags.Error(f"{argv[1]} does not take {len(operands)} arguments: {wanted}")
+    command(*operands)
 
 
 def run():
     program.run(main)
 
 
-def _operands(argv):
-    expected = {"list": (), "publish": ("MODEL.keras", "HANDLE"), "show": ("HANDLE",)}[argv[1]]
-    if len(argv) - 2 != len(expected):
-        usage = " ".join(["repvis-zoo", argv[1], *expected])
-        raise flags.Error(f"{argv[1]} takes {len(expected)} arguments, not {len(argv) - 2}: {usage}")
-    return argv[2:]
-
-
 def _list():
-    versions = zoo.list_versions(_ZOO_ROOT.value)
-    entries = [_summary(version) for version in versions]
+    versions = zoo.list_versions(_ZOO_ROOT.value, _SHIPPED.value)
+    entries = [zoo_tables.summary(version, _aliases(version)) for version in versions]
     if _JSON.value:
         print(json.dumps(entries, indent=1))
     elif not entries:
         print(f"Nothing is published in {zoo.find_root(_ZOO_ROOT.value)}.")
     else:
-        _print_list(entries)
-
-
-def _summary(version):
-    """Return what a list says of a version, damaged ones included."""
-    entry = {"handle": version.handle, "path": str(version.path)}
-    try:
-        record = version.manifest
-    except zoo.IntegrityError as error:
-        return {**entry, "error": str(error)}
-    names = ("architecture", "cost", "created", "description", "licence", "metrics", "parent")
-    return {**entry, **{name: record[name] for name in names}, "bytes": _size(record)}
+        zoo_tables.print_list(entries)
 
 
 def _show(handle):
     version = zoo.resolve(handle, _ZOO_ROOT.value)
-    record = zoo.verify(version.path, hashes=False)
+    record = version.verify(hashes=False)
     if _JSON.value:
-        print(json.dumps({"path": str(version.path), **record}, indent=1))
+        print(json.dumps({"path": str(version.path), "aliases": _aliases(version), **record}, indent=1))
     else:
-        _print_version(version, record)
+        zoo_tables.print_version(version, record, _aliases(version))
+
+
+def _aliases(version):
+    try:
+        known = zoo.list_aliases(version.handle.rpartition("/")[0], _ZOO_ROOT.value)
+    except zoo.IntegrityError:
+        return []
+    return sorted(alias for alias, number in known.items() if number == version.version)
 
 
 def _publish(file, handle):
     # Everything that can be refused is refused before TensorFlow takes its seconds.
-    if handles.parse(handle).version is not None:
+    parsed = handles.parse(handle)
+    if parsed.version is not None or parsed.alias is not None:
         raise ValueError(f"handle={handle!r} is not accepted: the zoo gives the number, expected publisher/model.")
-    metrics = dict(_parse_metric(text) for text in _METRICS.value)
-    path = pathlib.Path(file)
-    if path.suffix != ".keras" or not path.is_file():
-        raise ValueError(f"MODEL.keras={file!r} is not accepted: expected an existing file that ends in .keras.")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"MODEL.keras={file!r} is not accepted: it is not what model.save(...) writes, a zip archive.")
-    licence = provenance.text("licence", _LICENCE.value, required=True)
-    root = zoo.find_root(_ZOO_ROOT.value)
-    parent = None if _PARENT.value is None else zoo.resolve(_PARENT.value, root).handle
+    facts = {
+        "metrics": dict(_parse_metric(text) for text in _METRICS.value),
+        "licence": provenance.text("licence", _LICENCE.value, required=True),
+        "description": _DESCRIPTION.value,
+        "intended_use": _INTENDED_USE.value,
+        "limits": _LIMITS.value,
+        "root": zoo.find_root(_ZOO_ROOT.value),
+        "variants": tuple(checks.one_of("variants", name, ("folded", "float16", "int8")) for name in _VARIANTS.value),
+        "allow_operations": tuple(_ALLOW.value),
+    }
+    facts["parent"] = None if _PARENT.value is None else zoo.resolve(_PARENT.value, facts["root"]).handle
+    given = pathlib.Path(file)
+    path = _keras_file(given / "model.keras" if given.is_dir() else given)
+    settings = _settings(given) if given.is_dir() else None
     program.import_tensorflow()
-    version = zoo.publish(
-        _load(path),
-        handle,
-        root,
-        metrics=metrics,
-        training={"file": path.name},
-        licence=licence,
-        description=_DESCRIPTION.value,
-        parent=parent,
-        intended_use=_INTENDED_USE.value,
-        limits=_LIMITS.value,
-    )
+    program.say(f"publishing {handle}: written by a new process, read back and compared")
+    if settings is None:
+        version = zoo.publish(_load(path), handle, training={"file": path.name}, **facts)
+    else:
+        version = _publish_run(path, handle, settings, facts)
+    _print_published(version)
+
+
+def _publish_run(path, handle, settings, facts):
+    from keras_repvis import training
+
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    config = training.Classification(**values, data_dir=_DATA_DIR.value)
+    return zoo.publish_classifier(_load(path), handle, config, _TEST_SPLIT.value, **facts)
+
+
+def _print_published(version, **more):
     if _JSON.value:
-        print(json.dumps({"handle": version.handle, "path": str(version.path), "version": version.version}))
+        entry = {"handle": version.handle, "path": str(version.path), "version": version.version}
+        print(json.dumps({**entry, **more}))
     else:
         print(f"{version.handle}\n{version.path}")
+
+
+def _keras_file(path):
+    if path.suffix != ".keras" or not path.is_file():
+        raise ValueError(f"MODEL.keras='{path}' is not accepted: expected an existing file that ends in .keras.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"MODEL.keras='{path}' is not accepted: it is not what model.save(...) writes, a zip archive.")
+    return path
+
+
+def _settings(directory):
+    path = directory / "settings.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise ValueError(f"RUN_DIR='{directory}' is not accepted: {path.name} is missing or damaged.") from None
 
 
 def _load(path):
@@ -138,76 +185,131 @@ def _parse_metric(text):
     return name.strip(), number
 
 
-def _print_list(entries):
-    rows = [
-        (
-            entry["handle"],
-            _human(entry["bytes"]),
-            f"{entry['cost']['parameters']:,}",
-            ", ".join(f"{name} {value}" for name, value in card.flatten(entry["metrics"])),
-            entry["created"][:10],
-            entry["description"],
-        )
-        if "error" not in entry
-        else (entry["handle"], "", "", "", "", f"DAMAGED: {entry['error']}")
-        for entry in entries
-    ]
-    _print_table(("handle", "size", "parameters", "metrics", "published", "description"), rows, right=(1, 2))
+def _verify(handle=None):
+    if handle is None and _KEY.value:
+        raise flags.Error("--key belongs to one version: name it.")
+    if handle is None:
+        versions = zoo.list_versions(_ZOO_ROOT.value, _SHIPPED.value)
+    else:
+        versions = [zoo.resolve(handle, _ZOO_ROOT.value)]
+    found = {version.handle: _fault(version) for version in versions}
+    if _KEY.value and not found[versions[0].handle]:
+        zoo.verify_signature(versions[0], _KEY.value)
+    if _JSON.value:
+        print(json.dumps(found, indent=1))
+    else:
+        for name, fault in found.items():
+            print(f"{name}: {fault or 'every byte is as published'}{', and signed' * bool(_KEY.value and not fault)}")
+    if any(found.values()):
+        sys.exit(1)
 
 
-def _print_version(version, record):
-    cost = record["cost"]
-    multiply_adds = cost["multiply_adds"]
-    facts = [
-        ("path", str(version.path)),
-        ("published", record["created"]),
-        ("licence", record["licence"]),
-        ("parent", record["parent"] or "none"),
-        ("architecture", record["architecture"]),
-        ("parameters", f"{cost['parameters']:,} ({cost['trainable']:,} trainable)"),
-        ("multiply-adds", "not counted" if multiply_adds is None else f"{multiply_adds:,} per example"),
-        ("size", f"{_human(_size(record))} in {len(record['files'])} files"),
-        ("made with", ", ".join(f"{name} {number}" for name, number in sorted(record["versions"].items()))),
-    ]
-    print(record["handle"], *([record["description"]] if record["description"] else []), sep="\n")
-    _print_table(("", ""), facts)
-    for title in ("metrics", "data", "training"):
-        if record[title]:
-            _print_table((title, ""), card.flatten(record[title]))
-    _print_table(("signature", "", "tensor", "type", "shape"), card.tensors(record["signatures"]))
-    for title in ("intended_use", "limits"):
-        if record[title]:
-            print(f"{title.replace('_', ' ').capitalize()}: {record[title]}")
-    print(f'\nzoo.load("{record["handle"]}")   # the model card: {version.path / card.FILE}')
+def _fault(version):
+    try:
+        version.verify()
+    except (OSError, zoo.IntegrityError) as error:
+        return str(error)
+    return None
 
 
-def _print_table(header, rows, right=()):
-    import rich.box
-    import rich.console
-    import rich.table
-    import rich.text
-
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_header=any(header), pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        # Text, not markup: a description may hold square brackets.
-        table.add_row(*(rich.text.Text(cell) for cell in row))
-    # Without a terminal nothing is folded, so that a line stays a line for grep.
-    width = None if os.isatty(1) else 1000
-    rich.console.Console(width=width, highlight=False).print(table)
+def _diff(a, b):
+    if _VALUES.value:
+        program.import_tensorflow()
+    difference = zoo.diff(a, b, _ZOO_ROOT.value, values=_VALUES.value)
+    if _JSON.value:
+        print(json.dumps(difference.to_dict(), indent=1))
+        return
+    for title, header, rows in difference.tables():
+        print(title)
+        zoo_tables.print_table(header, rows)
 
 
-def _size(record):
-    return sum(file["size"] for file in record["files"].values())
+def _alias(handle, alias):
+    if _REMOVE.value:
+        _print_aliases(zoo.remove_alias(handle, alias, _ZOO_ROOT.value))
+    else:
+        _print_aliases(zoo.set_alias(handle, alias, _ZOO_ROOT.value))
 
 
-def _human(size):
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
+def _rollback(handle):
+    _print_aliases(zoo.rollback(handle, _ZOO_ROOT.value))
+
+
+def _print_aliases(aliases):
+    print(json.dumps(aliases) if _JSON.value else "\n".join(f"{name}: {aliases[name]}" for name in sorted(aliases)))
+
+
+def _gc():
+    collection = zoo.gc(_KEEP.value, _ZOO_ROOT.value, _MODEL.value, _DRY_RUN.value)
+    if _JSON.value:
+        print(json.dumps(dataclasses.asdict(collection), indent=1))
+        return
+    word = "would be deleted" if _DRY_RUN.value else "deleted"
+    rows = [(handle, word) for handle in collection.deleted]
+    zoo_tables.print_table(("handle", ""), rows + [(name, f"kept: {why}") for name, why in sorted(collection.kept.items())])
+
+
+def _export(handle, destination):
+    if _SERVING.value:
+        print(zoo.export_for_serving(handle, destination, _ZOO_ROOT.value, _VARIANT.value))
+    else:
+        zoo.export_version(handle, destination, _ZOO_ROOT.value, _OVERWRITE.value)
+        print(destination)
+
+
+def _import(file):
+    _print_published(zoo.import_version(file, _ZOO_ROOT.value))
+
+
+def _sign(handle):
+    if not _KEY.value:
+        raise flags.Error("sign needs --key, the file of a private key.")
+    print(zoo.sign(zoo.resolve(handle, _ZOO_ROOT.value), _KEY.value, overwrite=_OVERWRITE.value))
+
+
+def _make(name):
+    path = zoo.find_recipe(name)
+    program.import_tensorflow()
+    version, accuracies = zoo.make(zoo.load_recipe(path), _ZOO_ROOT.value)
+    for seed, accuracy in accuracies.items():
+        program.say(f"seed {seed}: test accuracy {accuracy:.4f}")
+    _print_published(version, accuracies=accuracies)
+
+
+def _reproduce(handle):
+    zoo.resolve(handle, _ZOO_ROOT.value)
+    program.import_tensorflow()
+    found = zoo.reproduce(handle, _ZOO_ROOT.value, _DATA_DIR.value)
+    if _JSON.value:
+        print(json.dumps({**dataclasses.asdict(found), "agrees": found.agrees}))
+    else:
+        rows = [
+            ("published accuracy", f"{found.published:.4f}"),
+            ("accuracy now", f"{found.found:.4f}"),
+            ("difference allowed", f"{found.allowed:.4f}, three standard errors on {found.examples} examples"),
+            ("weights", "the same, byte for byte" if found.same_weights else "not the same bytes"),
+            ("result", "agrees" if found.agrees else "DOES NOT AGREE"),
+        ]
+        zoo_tables.print_table((found.handle, ""), rows)
+    if not found.agrees:
+        sys.exit(1)
+
+
+_COMMANDS = {
+    "alias": (_alias, ["HANDLE ALIAS"]),
+    "diff": (_diff, ["HANDLE HANDLE"]),
+    "export": (_export, ["HANDLE FILE"]),
+    "gc": (_gc, [""]),
+    "import": (_import, ["FILE"]),
+    "list": (_list, [""]),
+    "make": (_make, ["RECIPE"]),
+    "publish": (_publish, ["MODEL.keras HANDLE", "RUN_DIR HANDLE"]),
+    "reproduce": (_reproduce, ["HANDLE"]),
+    "rollback": (_rollback, ["HANDLE"]),
+    "show": (_show, ["HANDLE"]),
+    "sign": (_sign, ["HANDLE"]),
+    "verify": (_verify, ["", "HANDLE"]),
+}
 
 
 if __name__ == "__main__":

@@ -78,10 +78,13 @@ def evaluate(model, stream):
     outputs = model.outputs or []
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise ValueError(f"model={model.name!r} is not a classifier: expected one output (batch, classes).")
-    # Not `predict_on_batch`: each replica would predict the whole batch.
-    predict = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    dataset = stream.dataset()
+    spec = dataset.element_spec[0]
+    # Traced once for whole batches and the short last one. Not `predict_on_batch`: each replica would predict all of it.
+    spec = tf.TensorSpec((None, *spec.shape[1:]), spec.dtype)
+    predict = tf.function(lambda images: model(images, training=False), input_signature=[spec])
     logits, labels = [], []
-    for images, batch_labels in stream.dataset():
+    for images, batch_labels in dataset:
         logits.append(np.asarray(predict(images), "float32"))
         labels.append(np.asarray(batch_labels, "int64"))
     return Evaluation(logits=np.concatenate(logits), labels=np.concatenate(labels))

@@ -1,4 +1,4 @@
-"""A versioned local zoo of SavedModels: publish, resolve, verify, load."""
+"""A versioned local zoo of SavedModels: publish, resolve, verify, load, compare, retain."""
 
 import lazy_loader
 
@@ -6,12 +6,23 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
     submod_attrs={
+        "aliases": ["list_aliases", "remove_alias", "rollback", "set_alias"],
+        "comparing": ["diff"],
+        "evidence": ["Evidence", "gather"],
+        "exchange": ["export_for_serving", "export_version", "import_version"],
         "listing": ["list_versions"],
+        "litert": ["LiteRT"],
         "loading": ["load", "load_saved_model"],
         "manifest": ["IntegrityError", "verify"],
+        "operations": ["UnsafeOperationError"],
         "publishing": ["publish"],
+        "recipe": ["Recipe", "Reproduction", "make", "publish_classifier", "reproduce"],
+        "recipe_file": ["find_recipe", "load_recipe"],
         "replaying": ["replay"],
-        "resolving": ["Version", "read_manifest", "resolve"],
+        "resolving": ["Version", "read_manifest", "reading", "resolve"],
+        "retention": ["Collection", "gc"],
         "root": ["find_root"],
+        "signing": ["sign", "verify_signature"],
+        "transaction": ["VersionExistsError"],
     },
 )

@@ -1,6 +1,7 @@
 """Whether a file gives back the model it was made from: the same weights, and the same outputs on the same inputs."""
 
 import hashlib
+import os
 import sys
 
 import keras
@@ -46,6 +47,18 @@ def outputs(function, inputs):
     """
     found = function(tf.constant(inputs), training=False)
     return [np.asarray(tf.cast(output, tf.float32)) for output in tf.nest.flatten(found)]
+
+
+def write_check(directory, inputs, expected):
+    """Store `inputs`, and the list of outputs `expected` on them, in `directory`."""
+    arrays = {f"outputs_{index}": array for index, array in enumerate(expected)}
+    np.savez_compressed(os.path.join(directory, FILE), inputs=inputs, **arrays)
+
+
+def read_check(directory):
+    """Return the pair (inputs, list of outputs) that is stored in `directory`."""
+    with np.load(os.path.join(directory, FILE), allow_pickle=False) as arrays:
+        return arrays["inputs"], [arrays[f"outputs_{index}"] for index in range(len(arrays.files) - 1)]
 
 
 def check_finite(arrays, name):

@@ -57,7 +57,6 @@ def save_reusable(reusable, spec, with_names, directory):
     Returns:
         What `save` returns.
     """
-    # The signatures call the traced function, so that the graph holds the network once for each mode.
     call = getattr(reusable, "__call__")
 
     @tf.function(input_signature=[spec])
@@ -105,13 +104,31 @@ def variables(model):
     return [variable.value for variable in model.variables]
 
 
+def only_weights(model, values):
+    """Return those of `values`, given in the order of `variables`, that belong to the weights of `model`."""
+    weights = {id(weight) for weight in model.weights}
+    return [value for variable, value in zip(model.variables, values) if id(variable) in weights]
+
+
+def settle_generators(model):
+    """Let the random generators of `model` begin from fixed states: no file keeps them, and new ones begin anywhere."""
+    weights = {id(weight) for weight in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    for index, state in enumerate(states):
+        if state.path.endswith("seed_generator_state"):
+            state.assign([index, 0])
+
+
 def _reusable(model, spec):
+    # TensorFlow traces `call` again when it saves, but not what is traced already: the network is written once a mode.
+    modes = {training: _traced(model, spec, training) for training in (True, False)}
+
     @tf.function
     def call(inputs, training=False):
-        return model(inputs, training=training)
+        return modes[bool(training)](inputs)
 
     reusable = tf.train.Checkpoint()
-    for training in (True, False):
+    for training in modes:
         call.get_concrete_function(spec, training=training)
     setattr(reusable, "__call__", call)
     reusable.variables = variables(model)
@@ -122,6 +139,14 @@ def _reusable(model, spec):
         if getattr(variable, "regularizer", None) is not None
     ]
     return reusable
+
+
+def _traced(model, spec, training):
+    @tf.function(input_signature=[spec])
+    def network(inputs):
+        return model(inputs, training=training)
+
+    return network.get_concrete_function()
 
 
 def _regularization_loss(regularizer, variable):

@@ -1,4 +1,7 @@
-"""Names of models in a zoo: `publisher/model` for the latest version, `publisher/model/3` for one version."""
+"""Names of models in a zoo: `publisher/model` for the latest version, `publisher/model/3` for one version.
+
+`publisher/model@champion` is the version that the alias `champion` of the model means now.
+"""
 
 import dataclasses
 import os
@@ -10,7 +13,8 @@ _VERSION = re.compile(r"[1-9][0-9]*")
 _MAX_NAME = 100
 # TensorFlow Serving reads versions as signed 64-bit integers.
 _MAX_VERSION = 2**63 - 1
-_ACCEPTED = "'publisher/model', 'publisher/model/3', or a path that starts with '/', './' or '~'"
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+_ACCEPTED = "'publisher/model', 'publisher/model/3', 'publisher/model@alias', or a path that starts with '/', './' or '~'"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,15 +25,18 @@ class Handle:
         publisher: Who publishes, the first directory below the root.
         model: Name of the model, the second directory.
         version: Positive integer, or None for the latest.
+        alias: Name of an alias, or None.
     """
 
     publisher: str
     model: str
     version: int | None = None
+    alias: str | None = None
 
     def __str__(self):
         version = "" if self.version is None else f"/{self.version}"
-        return f"{self.publisher}/{self.model}{version}"
+        alias = "" if self.alias is None else f"@{self.alias}"
+        return f"{self.publisher}/{self.model}{version}{alias}"
 
 
 def parse(text):
@@ -40,7 +47,7 @@ def parse(text):
     root it is looked up in.
 
     Args:
-        text: String, `publisher/model` or `publisher/model/version`.
+        text: String, `publisher/model`, `publisher/model/version` or `publisher/model@alias`.
 
     Returns:
         A `Handle`.
@@ -51,19 +58,22 @@ def parse(text):
     Example:
         >>> from keras_repvis.zoo import handle
         >>> handle.parse("repvis/mobilenet_v2_digits/3")
-        Handle(publisher='repvis', model='mobilenet_v2_digits', version=3)
+        Handle(publisher='repvis', model='mobilenet_v2_digits', version=3, alias=None)
         >>> handle.parse("repvis/mobilenet_v2_digits").version is None
         True
     """
     if not isinstance(text, str):
         raise _refusal(text, f"it is of type {type(text).__name__}")
-    parts = text.split("/")
+    named, at, alias = text.partition("@")
+    parts = named.split("/")
     if len(parts) not in (2, 3):
         raise _refusal(text, f"it has {len(parts)} part{'s' * (len(parts) != 1)}")
     for name in parts[:2]:
         _check_name(text, name)
     version = _parse_version(text, parts[2]) if len(parts) == 3 else None
-    return Handle(parts[0], parts[1], version)
+    if at and (version is not None or not is_alias(alias)):
+        raise _refusal(text, f"{alias!r} is not an alias" if version is None else "it has a version and an alias")
+    return Handle(parts[0], parts[1], version, alias if at else None)
 
 
 def is_name(name):
@@ -74,6 +84,11 @@ def is_name(name):
 def is_version(name):
     """Return whether the directory name `name` is a version number as TensorFlow Serving reads it."""
     return bool(_VERSION.fullmatch(name)) and int(name) <= _MAX_VERSION
+
+
+def is_alias(name):
+    """Return whether `name` can be an alias: lower-case letters, digits, `-` and `_`, a letter first."""
+    return bool(_ALIAS.fullmatch(name))
 
 
 def as_path(text):

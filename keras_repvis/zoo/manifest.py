@@ -1,8 +1,11 @@
 """The manifest of a version: what it consists of, byte for byte, and where it came from.
 
-`manifest.json` lists every other file of the version directory with its size and SHA-256. Its own last line of defence
-is `digest`, the SHA-256 of its content without that entry; and it is accepted only in the exact bytes this module
-writes, so that no byte of a version can change unnoticed.
+`manifest.json` lists every other file of the version directory with its size and SHA-256. It guards itself by `seal`,
+the SHA-256 of all its other entries, and is accepted only in the exact bytes this module writes, so that no byte of a
+version can change unnoticed.
+
+`digest` is the SHA-256 of what was published, without what belongs to one publication: its moment, its number, and the
+evidence measured on the way. The same weights and code published again have the same digest.
 """
 
 import hashlib
@@ -12,8 +15,13 @@ import pathlib
 import stat
 
 FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+# Files that tell of the model rather than being it: made from numbers that are right up to rounding.
+EVIDENCE = ("card.md", "check.npz", "saliency.png")
+_OF_ONE_PUBLICATION = ("check", "created", "digest", "handle", "seal", "variants", "variants_refused")
 _CHUNK = 1 << 20
+# Versions whose bytes this process has compared, with what tells whether a file changed since.
+_verified = {}
 
 
 class IntegrityError(ValueError):
@@ -31,13 +39,27 @@ def write(directory, facts):
         The manifest as a dict.
     """
     directory = pathlib.Path(directory)
-    record = {"format": FORMAT, **facts, "files": {}}
-    for name, path in _regular_files(directory):
-        if name != FILE:
-            record["files"][name] = {"sha256": _sha256(path), "size": path.stat().st_size}
-    record["digest"] = _digest(record)
+    record = {"format": FORMAT, **facts, "files": list_files(directory)}
+    record["digest"] = digest(record)
+    record["seal"] = _seal(record)
     (directory / FILE).write_bytes(_encode(record))
     return record
+
+
+def digest(record):
+    """Return the SHA-256 of what `record`, a manifest, says of the model but not of one publication, as hexadecimal."""
+    content = {name: value for name, value in record.items() if name not in _OF_ONE_PUBLICATION}
+    content["files"] = {name: entry for name, entry in record["files"].items() if name not in EVIDENCE}
+    return hashlib.sha256(_encode(content)).hexdigest()
+
+
+def list_files(directory):
+    """Return {name: {"sha256", "size"}} of every file in `directory` but the manifest; names relative, with slashes."""
+    return {
+        name: {"sha256": _sha256(path), "size": path.stat().st_size}
+        for name, path in _regular_files(pathlib.Path(directory))
+        if name != FILE
+    }
 
 
 def read(directory):
@@ -55,13 +77,15 @@ def read(directory):
         raise IntegrityError(f"{path}: is missing.") from None
     try:
         record = json.loads(text)
-        intact = record["digest"] == _digest(record) and text == _encode(record)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        if record["format"] != FORMAT:
+            raise IntegrityError(f"{path}: has format {record['format']!r}; this package reads format {FORMAT}.")
+        intact = record["seal"] == _seal(record) and record["digest"] == digest(record) and text == _encode(record)
+    except IntegrityError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise IntegrityError(f"{path}: is not a manifest.") from None
     if not intact:
         raise IntegrityError(f"{path}: was changed after publication.")
-    if record.get("format") != FORMAT:
-        raise IntegrityError(f"{path}: has format {record.get('format')!r}; this package reads format {FORMAT}.")
     return record
 
 
@@ -70,7 +94,8 @@ def verify(directory, hashes=True):
 
     Args:
         directory: Path of the version directory.
-        hashes: Whether to compare the SHA-256 of every file too, not only names and sizes. Default True.
+        hashes: Whether to compare the SHA-256 of every file too, not only names and sizes: True, False, or "once" to do
+            so unless this process did already and no file was written since. Default True.
 
     Returns:
         The manifest as a dict.
@@ -92,17 +117,23 @@ def verify(directory, hashes=True):
     found = dict(_regular_files(directory))
     found.pop(FILE, None)
     expected = record["files"]
+    states = [record["seal"]]
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             raise IntegrityError(f"{directory / name}: is missing.")
         if name not in expected:
             raise IntegrityError(f"{found[name]}: is not in the manifest.")
-        size = found[name].stat().st_size
-        if size != expected[name]["size"]:
-            raise IntegrityError(f"{found[name]}: has {size} bytes, the manifest says {expected[name]['size']}.")
-    for name in sorted(expected) if hashes else ():
+        state = found[name].stat()
+        if state.st_size != expected[name]["size"]:
+            raise IntegrityError(f"{found[name]}: has {state.st_size} bytes, the manifest says {expected[name]['size']}.")
+        states.append((name, state.st_dev, state.st_ino, state.st_mtime_ns, state.st_ctime_ns))
+    place = os.path.realpath(directory)
+    if not hashes or (hashes == "once" and _verified.get(place) == states):
+        return record
+    for name in sorted(expected):
         if _sha256(found[name]) != expected[name]["sha256"]:
             raise IntegrityError(f"{found[name]}: its SHA-256 differs from the manifest.")
+    _verified[place] = states
     return record
 
 
@@ -126,15 +157,15 @@ def _raise(error):
 
 
 def _sha256(path):
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+            found.update(chunk)
+    return found.hexdigest()
 
 
-def _digest(record):
-    return hashlib.sha256(_encode({key: value for key, value in record.items() if key != "digest"})).hexdigest()
+def _seal(record):
+    return hashlib.sha256(_encode({name: value for name, value in record.items() if name != "seal"})).hexdigest()
 
 
 def _encode(record):

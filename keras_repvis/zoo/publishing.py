@@ -1,17 +1,23 @@
-"""Publishing: write both forms of a model, read them back, compare, and let the version appear at once."""
+"""Publishing: write a model in all its forms, read them back, compare, and let the version appear at once."""
 
+import contextlib
 import pathlib
+import tempfile
+import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_repvis.zoo import card, equality, export, manifest, provenance, transaction
+from keras_repvis import checks
+from keras_repvis.zoo import canonical, card, equality, export, exporting, manifest, operations, provenance, transaction
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo.resolving import Version, resolve
-from keras_repvis.zoo.root import find_root
+from keras_repvis.zoo.layout import KERAS_FILE, latest
+from keras_repvis.zoo.resolving import Version, reading
+from keras_repvis.zoo.root import find_root, shipped_root
 
-KERAS_FILE = "model.keras"
+SALIENCY_FILE = "saliency.png"
+VARIANTS = ("folded", "float16", "int8")
 
 
 def publish(
@@ -27,7 +33,11 @@ def publish(
     parent=None,
     intended_use="",
     limits="",
+    evidence=None,
+    variants=(),
+    examples=None,
     inputs=None,
+    allow_operations=(),
     custom_objects=None,
 ):
     """Publish `model` as the next version of `handle`.
@@ -36,24 +46,42 @@ def publish(
     fine-tuning and analysis, the model card `card.md`, the inputs and outputs both were checked on (`check.npz`) and
     `manifest.json`. The optimiser of a compiled model is not published. Any number of processes may publish at once.
 
+    The SavedModel is exported by a new process, so the same weights and code give the same bytes. Published again, they
+    are not a new version: the one that is there is returned. (Where the model has classes that only the running program
+    knows, from `__main__` or a function, this process exports; the manifest says so in "process", and the bytes then
+    depend on what the program did before.)
+
+    Variants are optional, each in its own file, and compared with the model; one that differs by more than its stated
+    tolerance, or cannot be made, is left out with a warning, and the manifest says why:
+
+    * "folded": a SavedModel in `folded/`, batch normalisation folded and weights frozen; the one to serve;
+    * "float16", "int8": LiteRT files; "int8" is calibrated on `examples`.
+
     Args:
         model: Built `keras.Model` with one input tensor, for instance images float32 `(batch, height, width, channels)`
             in [0, 1]. Custom layers are registered with Keras, or in `custom_objects`.
         handle: String `publisher/model`; the version number is given by the zoo.
         root: Root of the zoo; see `find_root`. It is made if it does not exist.
-        metrics: Mapping of names to measured numbers, for instance {"test_accuracy": 0.98}. Default none.
+        metrics: Mapping of names to measured numbers, for instance {"test_accuracy": 0.98}, added to the evidence's.
+            Default none.
         training: Mapping that says how the model was trained: flags, seed. Default none.
-        data: Mapping that says on what, or an object with a `fingerprint` such as a `data.Source`. Default none.
+        data: Mapping that says on what, or an object with a `fingerprint` such as a `data.Source`; None for the
+            evidence's.
         licence: SPDX name of the weights' licence. Default "Apache-2.0".
         description: One sentence for people.
         parent: Handle of the published version this one was made from, in the same zoo, or None.
         intended_use: Text for the model card.
         limits: Text for the model card.
+        evidence: What `keras_repvis.zoo.gather_evidence` measured: metrics, calibration, a saliency grid; or None.
+        variants: Sequence of "folded", "float16", "int8". Default none.
+        examples: Array of at least 32 inputs such as the model will meet, needed for "int8".
         inputs: Batch to compare the files with the model on; seeded noise in [0, 1] when None.
+        allow_operations: Names of operations to allow beyond those that only compute; who loads the SavedModel has to
+            allow them too.
         custom_objects: Mapping of names to classes that `model` needs and that are not registered.
 
     Returns:
-        The new `Version`.
+        The new `Version`, or the one that holds the same already.
 
     Raises:
         ValueError: If an argument is not accepted, or the model read back from a file is not the same.
@@ -66,65 +94,97 @@ def publish(
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="logits")])
         >>> with tempfile.TemporaryDirectory() as root:
         ...     first = zoo.publish(model, "me/tiny", root, metrics={"test_accuracy": 0.5}, licence="MIT")
+        ...     again = zoo.publish(model, "me/tiny", root, metrics={"test_accuracy": 0.5}, licence="MIT")
         ...     second = zoo.publish(model, "me/tiny", root, parent=first.handle)
-        >>> first.handle, second.handle
-        ('me/tiny/1', 'me/tiny/2')
+        >>> first.handle, again.handle, second.handle
+        ('me/tiny/1', 'me/tiny/1', 'me/tiny/2')
     """
     target = handles.parse(handle)
-    if target.version is not None:
+    if target.version is not None or target.alias is not None:
         raise ValueError(f"handle={handle!r} is not accepted: the zoo gives the number, expected 'publisher/model'.")
+    for variant in variants:
+        checks.one_of("variants", variant, VARIANTS)
     root = find_root(root)
     facts = {
-        "data": provenance.describe_data(data),
+        "calibration": provenance.plain("calibration", evidence and evidence.calibration),
+        "data": provenance.describe_data(evidence.data if data is None and evidence else data),
         "description": provenance.text("description", description),
         "intended_use": provenance.text("intended_use", intended_use),
         "licence": provenance.text("licence", licence, required=True),
         "limits": provenance.text("limits", limits),
-        "metrics": provenance.plain("metrics", metrics),
-        "parent": None if parent is None else resolve(parent, root).handle,
+        "metrics": {**provenance.plain("metrics", evidence and evidence.metrics), **provenance.plain("metrics", metrics)},
         "training": provenance.plain("training", training),
     }
     inputs = equality.make_inputs(export.input_spec(model), inputs)
-    with transaction.incoming(root / target.publisher / target.model) as directory:
-        facts.update(_write_model(model, directory, inputs, custom_objects))
+    transaction.sweep(root)
+    with contextlib.ExitStack() as stack:
+        # Held, so that nobody collects the parent meanwhile.
+        facts["parent"] = None if parent is None else stack.enter_context(reading(parent, root)).handle
+        directory = stack.enter_context(transaction.incoming(root / target.publisher / target.model))
+        facts.update(_write_model(model, directory, inputs, custom_objects, variants, examples))
         facts.update(provenance.environment(keras=keras, numpy=np, tensorflow=tf))
-        path, number = transaction.commit(directory, lambda number: _seal(directory, facts, target, number))
+        facts["operations"] = _operations(directory, allow_operations)
+        if evidence is not None:
+            (directory / SALIENCY_FILE).write_bytes(evidence.saliency)
+        path, number = _commit(directory, facts, target)
     return Version(f"{target}/{number}", path, number)
 
 
-def _write_model(model, directory, inputs, custom_objects):
-    """Write both forms of `model`, check them, and return what the manifest says about them."""
+def _write_model(model, directory, inputs, custom_objects, variants, examples):
+    """Write all forms of `model`, check them, and return what the manifest says about them."""
     expected = equality.outputs(model, inputs)
     equality.check_finite(expected, model.name)
-    try:
-        signatures = export.save(model, directory)
-        with keras.saving.custom_object_scope(custom_objects or {}):
-            _without_optimiser(model).save(directory / KERAS_FILE)
-            differences = _read_back(model, directory, inputs, expected)
-    except tf.errors.OpError as error:
-        # TensorFlow reports a full or read-only disk in classes of its own.
-        raise OSError(f"{directory.parent}: {error.message}") from error
-    np.savez_compressed(directory / equality.FILE, inputs=inputs, **_numbered(expected))
+    equality.write_check(directory, inputs, expected)
+    with keras.saving.custom_object_scope(custom_objects or {}):
+        _without_optimiser(model).save(directory / KERAS_FILE)
+        canonical.canonical_keras_file(directory / KERAS_FILE)
+        keras_model = _load_keras(directory / KERAS_FILE)
+        equality.check_weights(model.weights, keras_model.weights, KERAS_FILE)
+        limit = equality.tolerance(model)
+        differences = {
+            KERAS_FILE: equality.check_outputs(expected, equality.outputs(keras_model, inputs), KERAS_FILE, limit)
+        }
+        exported = _export(directory, examples, variants, custom_objects)
+    saved_model = tf.saved_model.load(str(directory))
+    name = "saved_model.pb"
+    equality.check_weights(model.weights, export.only_weights(model, saved_model.variables), name)
+    differences[name] = equality.check_outputs(expected, equality.outputs(saved_model, inputs), name, limit)
+    for variant, reason in exported["variants_refused"].items():
+        warnings.warn(f"{model.name} is published without the variant {variant!r}: {reason}", stacklevel=3)
     return {
         "architecture": model.name,
         "check": {"differences": differences, "examples": len(inputs), "file": equality.FILE},
         "cost": card.measure_cost(model),
-        "signatures": signatures,
         "weights": equality.digest_weights(model),
+        **exported,
     }
 
 
-def _read_back(model, directory, inputs, expected):
-    """Load both files, raise if one is not `model`, and return the largest relative difference of outputs by file."""
-    limit = equality.tolerance(model)
-    saved_model = tf.saved_model.load(str(directory))
-    equality.check_weights(export.variables(model), saved_model.variables, "saved_model.pb")
-    keras_model = _load_keras(directory / KERAS_FILE)
-    equality.check_weights(model.weights, keras_model.weights, KERAS_FILE)
-    return {
-        file: equality.check_outputs(expected, equality.outputs(loaded, inputs), file, limit)
-        for file, loaded in (("saved_model.pb", saved_model), (KERAS_FILE, keras_model))
-    }
+def _export(directory, examples, variants, custom_objects):
+    with tempfile.TemporaryDirectory(prefix="repvis_publish_") as temporary:
+        calibration = None
+        if examples is not None and variants:
+            calibration = pathlib.Path(temporary, "examples.npy")
+            np.save(calibration, examples)
+        return exporting.export_file(directory / KERAS_FILE, directory, variants, calibration, custom_objects)
+
+
+def _operations(directory, allowed):
+    operations.check_operations(directory, allowed)
+    return {endpoint: sorted(found) for endpoint, found in operations.endpoint_operations(directory).items()}
+
+
+def _commit(directory, facts, target):
+    digest = manifest.digest({"format": manifest.FORMAT, **facts, "files": manifest.list_files(directory)})
+
+    def seal(number):
+        numbered = {**facts, "handle": f"{target}/{number}"}
+        pathlib.Path(directory, card.FILE).write_text(card.render(numbered), encoding="utf-8")
+        manifest.write(directory, numbered)
+
+    shipped = shipped_root()
+    above = 0 if shipped is None else latest(shipped / target.publisher / target.model) or 0
+    return transaction.commit(directory, seal, digest, above=above)
 
 
 def _load_keras(path):
@@ -151,14 +211,3 @@ def _without_optimiser(model):
         ) from error
     copy.set_weights(model.get_weights())
     return copy
-
-
-def _seal(directory, facts, target, number):
-    """Write what carries the version's number: the card and, last, the manifest of everything."""
-    facts = {**facts, "handle": f"{target}/{number}"}
-    pathlib.Path(directory, card.FILE).write_text(card.render(facts), encoding="utf-8")
-    manifest.write(directory, facts)
-
-
-def _numbered(arrays):
-    return {f"outputs_{index}": array for index, array in enumerate(arrays)}

@@ -1,14 +1,16 @@
 """From a handle to the one version directory it means."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import pathlib
 
-from keras_repvis import checks
+from keras_repvis.zoo import alias_file, layout, locks, manifest
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo import manifest
-from keras_repvis.zoo.root import find_root
+from keras_repvis.zoo.root import find_root, roots
+
+_MOST_NAMED = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,20 @@ class Version:
         Raises:
             IntegrityError: If it is missing, changed, or that of another version.
         """
-        record = manifest.read(self.path)
+        return self._own(manifest.read(self.path))
+
+    def verify(self, hashes=True):
+        """Check every file against the manifest, and that it is this version's; return the manifest.
+
+        Args:
+            hashes: See `keras_repvis.zoo.verify`.
+
+        Raises:
+            IntegrityError: If a file is missing, extra, changed or a link; the message names it.
+        """
+        return self._own(manifest.verify(self.path, hashes))
+
+    def _own(self, record):
         if record.get("handle") != self.handle:
             raise manifest.IntegrityError(
                 f"{self.path / manifest.FILE}: is the manifest of {record.get('handle')!r}, not of {self.handle!r}."
@@ -41,13 +56,15 @@ class Version:
 
 
 def resolve(handle, root=None):
-    """Find the version a handle means. A handle without version means the greatest number there is now.
+    """Find the version a handle means: in the zoo, or among the models that ship with this package.
 
-    A caller resolves once and uses the path of the result, so that a version published meanwhile never mixes in.
+    A handle without version means the greatest number there is now; `publisher/model@champion` the version that the
+    alias means now. A caller resolves once and uses the path of the result, so that a version published meanwhile
+    never mixes in.
 
     Args:
-        handle: `publisher/model`, `publisher/model/3`, or the path of a version directory or of a model's directory
-            (a path object, or a string that starts with `/`, `./` or `~`).
+        handle: `publisher/model`, `publisher/model/3`, `publisher/model@alias`, or the path of a version directory or
+            of a model's directory (a path object, or a string that starts with `/`, `./` or `~`).
         root: Root of the zoo; see `find_root`. Unused when `handle` is a path.
 
     Returns:
@@ -69,27 +86,54 @@ def resolve(handle, root=None):
     if path is not None:
         return _resolve_path(path)
     parsed = handles.parse(handle)
-    root = find_root(root)
-    directory = root / parsed.publisher / parsed.model
-    numbers = version_numbers(directory)
+    places = [place for place in roots(root) if (place / parsed.publisher / parsed.model).is_dir()]
+    if parsed.alias is not None:
+        parsed = dataclasses.replace(parsed, alias=None, version=_version_of_alias(parsed, places))
+    if parsed.version is None:
+        found = {layout.latest(place / parsed.publisher / parsed.model): place for place in reversed(places)}
+        found.pop(None, None)
+        if not found:
+            raise _not_published(handle, root)
+        number = max(found)
+        return _inside(found[number], dataclasses.replace(parsed, version=number))
+    for place in places:
+        if os.path.isdir(place / str(parsed)):
+            return _inside(place, parsed)
+    numbers = sorted({n for place in places for n in layout.version_numbers(place / parsed.publisher / parsed.model)})
     if not numbers:
-        raise ValueError(
-            f"handle={handle!r} is not published in {root}. Run `repvis-zoo list` to see what is; another zoo is "
-            "chosen by root, --zoo_root or KERAS_REPVIS_ZOO."
-        )
-    number = numbers[-1]
-    if parsed.version is not None:
-        number = checks.one_of(f"version of {parsed.publisher}/{parsed.model}", parsed.version, numbers)
-    return _inside(root, dataclasses.replace(parsed, version=number))
+        raise _not_published(handle, root)
+    raise _unknown(f"version of {parsed.publisher}/{parsed.model}", parsed.version, numbers)
 
 
-def version_numbers(directory):
-    """Return the sorted version numbers of the model in `directory`; empty if there are none."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if handles.is_version(name) and os.path.isdir(directory / name))
+@contextlib.contextmanager
+def reading(handle, root=None):
+    """Resolve `handle`, and keep the version from being collected while the block reads it.
+
+    Yields:
+        A `Version`.
+
+    Raises:
+        ValueError, IntegrityError: See `resolve`.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = zoo.publish(model, "me/tiny", root)
+        ...     with zoo.reading("me/tiny", root) as version:
+        ...         print(version.handle, (version.path / "saved_model.pb").exists())
+        me/tiny/1 True
+    """
+    with contextlib.ExitStack() as stack:
+        while True:
+            version = resolve(handle, root)
+            # Collected between the two steps: what the handle means now is another version, or an error.
+            with contextlib.suppress(FileNotFoundError):
+                stack.enter_context(locks.hold(version.path, shared=True))
+                break
+        yield version
 
 
 def read_manifest(handle, root=None):
@@ -120,10 +164,30 @@ def read_manifest(handle, root=None):
     return resolve(handle, root).manifest
 
 
+def _version_of_alias(parsed, places):
+    for place in places:
+        aliases = alias_file.read(place / parsed.publisher / parsed.model)
+        if parsed.alias in aliases:
+            return aliases[parsed.alias]
+    known = sorted({name for place in places for name in alias_file.read(place / parsed.publisher / parsed.model)})
+    raise _unknown(f"alias of {parsed.publisher}/{parsed.model}", parsed.alias, known)
+
+
+def _unknown(argument, value, known):
+    shown = [str(name) for name in known[-_MOST_NAMED:]]
+    return ValueError(f"{argument}={value!r} is not known. Accepted: {', '.join(shown) or 'none yet'}.")
+
+
+def _not_published(handle, root):
+    return ValueError(
+        f"handle={handle!r} is not published in {find_root(root)}. Run `repvis-zoo list` to see what is; another zoo is "
+        "chosen by root, --zoo_root or KERAS_REPVIS_ZOO."
+    )
+
+
 def _inside(root, parsed):
-    path = root / parsed.publisher / parsed.model / str(parsed.version)
-    real = pathlib.Path(os.path.realpath(path))
-    if real != pathlib.Path(os.path.realpath(root)) / parsed.publisher / parsed.model / str(parsed.version):
+    path = root / str(parsed)
+    if os.path.realpath(path) != os.path.join(os.path.realpath(root), str(parsed)):
         raise manifest.IntegrityError(f"{path}: is reached through a symbolic link.")
     return Version(str(parsed), path, parsed.version)
 
@@ -132,9 +196,9 @@ def _resolve_path(path):
     path = pathlib.Path(os.path.abspath(path))
     if not path.is_dir():
         raise ValueError(f"handle='{path}' is not accepted: there is no such directory.")
-    numbers = version_numbers(path)
-    if numbers and not (path / manifest.FILE).exists():
-        path = path / str(numbers[-1])
+    number = layout.latest(path)
+    if number is not None and not (path / manifest.FILE).exists():
+        path = path / str(number)
     record = manifest.read(path)
     try:
         number = handles.parse(record.get("handle")).version

@@ -1,11 +1,14 @@
-"""Where the zoo is: an argument, an environment variable, or the user's data directory."""
+"""Where the zoo is: an argument, an environment variable, or the user's data directory; and what ships with us."""
 
+import functools
+import importlib.util
 import os
 import pathlib
 
 import platformdirs
 
 VARIABLE = "KERAS_REPVIS_ZOO"
+_SHIPPED_PACKAGE = "keras_repvis_zoo"
 
 
 def find_root(root=None):
@@ -37,3 +40,18 @@ def find_root(root=None):
     if path.exists() and not path.is_dir():
         raise ValueError(f"{origin}={os.fspath(given)!r} is not accepted: it is a file, expected a directory.")
     return path
+
+
+@functools.cache
+def shipped_root():
+    """Return the directory of the models that ship with this package, read only, or None if they are not installed."""
+    spec = importlib.util.find_spec(_SHIPPED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return pathlib.Path(next(iter(spec.submodule_search_locations))).resolve()
+
+
+def roots(root=None):
+    """Return the tuple of directories that are searched for models: the user's zoo, then what ships with us."""
+    user, shipped = find_root(root), shipped_root()
+    return (user,) if shipped is None or shipped == user else (user, shipped)

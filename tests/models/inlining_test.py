@@ -40,7 +40,7 @@ def test_copy_shares_nothing_with_the_original():
         weight.assign(weight + 1)
     for weight, value in zip(model.weights, before):
         np.testing.assert_array_equal(weight, value)
-    assert model.get_layer("classifier").output.shape == (None, 4)  # raises if the layer was called once more
+    assert model.get_layer("logits").output.shape == (None, 4)  # raises if the layer was called once more
 
 
 def test_shared_layers_stay_shared():

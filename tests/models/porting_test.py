@@ -26,7 +26,7 @@ def test_between_layouts_of_one_network():
 @pytest.mark.parametrize(
     "other, message",
     [
-        ({"classes": 5}, "'classifier'"),
+        ({"classes": 5}, "'logits'"),
         ({"width_multiplier": 0.5}, "'stem_conv'"),
         ({"include_top": False}, "layers with weights"),
         ({"batch_norm_epsilon": 1e-5}, "epsilon 1e-05 where source has 0.001"),

@@ -102,8 +102,8 @@ def test_not_a_manifest(version, text):
 
 
 def test_a_later_format(version):
-    manifest.write(version, {"format": 2})
-    with pytest.raises(zoo.IntegrityError, match="has format 2"):
+    manifest.write(version, {"format": 3})
+    with pytest.raises(zoo.IntegrityError, match="has format 3"):
         manifest.read(version)
 
 

@@ -155,7 +155,7 @@ def _classifier(layout, features, classes, dropout, options):
     # Logits stay in float32 under mixed precision: a loss on half-precision logits loses digits.
     dtype = keras.config.dtype_policy().variable_dtype
     classifier = keras.layers.Dense(
-        classes, kernel_initializer=fresh_initializer(initializer), dtype=dtype, name="classifier"
+        classes, kernel_initializer=fresh_initializer(initializer), dtype=dtype, name="logits"
     )
     return classifier(outputs)
 

@@ -113,7 +113,7 @@ def test_conventions_reach_every_layer():
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.7, 1e-5)}
     kernels = [layer.kernel_initializer for layer in model.layers if hasattr(layer, "filters")]
     kernels += [layer.depthwise_initializer for layer in model.layers if hasattr(layer, "depthwise_initializer")]
-    kernels += [model.get_layer("classifier").kernel_initializer]
+    kernels += [model.get_layer("logits").kernel_initializer]
     assert all(isinstance(initializer, keras.initializers.HeNormal) for initializer in kernels)
 
 

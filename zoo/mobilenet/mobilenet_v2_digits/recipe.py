@@ -1,53 +1,34 @@
-"""MobileNetV2 at width 0.35 on real handwritten digits: small enough to train in a minute, real enough to look into.
+"""MobileNetV2 at width 0.2 on real handwritten digits: small enough to train in a minute, real enough to look into.
 
-Command: repvis-quickstart --handle=repvis/mobilenet_v2_digits --seeds=0,1,2
-Expected time: at most 3 minutes on two processor cores, no network
-Number to reach: 0.97 test accuracy, mean of seeds 0, 1 and 2 on the 500 test images
+Command: repvis-zoo make repvis/mobilenet_v2_digits
+Expected time: at most 4 minutes on two processor cores, no network
+Number to reach: 0.96 test accuracy, mean of seeds 0, 1 and 2 on the 500 test images
 
 Batch size, epochs, learning rate and shift were chosen with the test accuracy in view: it is slightly optimistic.
 """
 
-import dataclasses
-
-from keras_repvis import training
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How a model of the zoo is made.
-
-    Attributes:
-        handle: Where it is published, `publisher/model`.
-        seeds: Seeds to train from; the model of the first one is published.
-        training: Everything that determines a run but the seed.
-        metric: Name of the metric in the manifest.
-        reach: Smallest accepted mean of the metric over the seeds.
-    """
-
-    handle: str
-    seeds: tuple
-    training: training.Classification
-    metric: str
-    reach: float
+from keras_repvis import training, zoo
 
 
 def get_config():
-    """Return the `Recipe`."""
-    return Recipe(
+    """Return the `zoo.Recipe`."""
+    return zoo.Recipe(
         handle="repvis/mobilenet_v2_digits",
-        seeds=(0, 1, 2),
         training=training.Classification(
             model="mobilenet_v2",
             dataset="repvis_digits",
             image_size=32,
-            width_multiplier=0.35,
+            width_multiplier=0.2,
             stem_strides=2,
             batch_norm_momentum=0.9,
-            epochs=20,
+            epochs=40,
             batch_size=128,
-            learning_rate=8e-3,
+            learning_rate=0.008,
             shift=2,
         ),
-        metric="test_accuracy",
-        reach=0.97,
+        seeds=(0, 1, 2),
+        reach=0.96,
+        description="Handwritten digits 0 to 9 from 8 x 8 grey images, brought to 32 x 32.",
+        intended_use="Teaching, tests and first steps: small enough to train in a minute on two cores.",
+        limits="Knows nothing but the 1,797 centred digits of one data set; not for reading handwriting elsewhere.",
     )
