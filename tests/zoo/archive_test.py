@@ -96,6 +96,8 @@ def test_the_same_content_gives_the_same_bytes(directory, tmp_path, suffix):
         os.utime(path, (5, 1e9))
     (other / "assets").mkdir(mode=0o700)
     first = archive.pack(directory, "x", tmp_path / f"first{suffix}").read_bytes()
+    # The header of gzip: magic number, method, and neither flags nor time.
+    assert suffix == ".tar" or first[:8] == b"\x1f\x8b\x08" + b"\0" * 5
     assert archive.pack(other, "x", tmp_path / f"second{suffix}").read_bytes() == first
 
 
@@ -166,6 +168,7 @@ _HOSTILE = {
     "beside the top": ([_TOP, _entry("other/a", size=3)], "'other/a' lies outside the one top directory"),
     "top is a file": ([_entry("a", size=3)], "'a' lies outside the one top directory"),
     "file for the top": ([_TOP, _entry("top", size=3)], "'top' lies outside the one top directory"),
+    "directory with content": ([_entry("top/a", tarfile.DIRTYPE, size=3)], "'top/a' is a directory with content"),
     "deep": ([_entry("top/" + "a/" * 2000 + "b", size=3)], "b' lies more than 20 directories deep"),
     "long": ([_entry("top/" + "a" * 300, size=3)], "a' cannot be written here"),
     "nothing": ([], "is not|holds nothing"),
