@@ -15,21 +15,22 @@ from keras_repvis.zoo import manifest, signing
 from keras_repvis.zoo.resolving import Version, resolve
 
 _FILES = {"saved_model.pb": b"graph" * 20, "variables/a": b"\0" * 50, "variables/b": b"\1" * 50, "empty": b""}
+_ABSENT = "the extra `sign` (model-signing, pyOpenSSL) is not installed"
 
 
 @pytest.fixture(name="package")
 def package_fixture():
     """Skip where the extra is not installed."""
-    pytest.importorskip("model_signing.signing", reason="the extra `sign` (model-signing, pyOpenSSL) is not installed")
+    pytest.importorskip("model_signing.signing", reason=_ABSENT)
 
 
 @pytest.fixture(name="keys", scope="module")
 def keys_fixture(tmp_path_factory):
     """Return a function of a name and a curve that returns the paths of a private and a public key."""
-    pytest.importorskip("cryptography", reason="the extra `sign` (model-signing, pyOpenSSL) is not installed")
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
+    serialization, ec, rsa = (
+        pytest.importorskip(f"cryptography.hazmat.primitives.{name}", reason=_ABSENT)
+        for name in ("serialization", "asymmetric.ec", "asymmetric.rsa")
+    )
     directory, made = tmp_path_factory.mktemp("keys"), {}
 
     def make(name="mine", curve="SECP256R1", password=None):
