@@ -43,5 +43,6 @@ registration.after_import(
     "keras_repvis.losses",
     "keras_repvis.training.global_gradient",
     "keras_repvis.training.schedules",
+    "keras_repvis.zoo.keras_layer",
 )
 registration.after_import("tensorflow_datasets", "keras_repvis.data.builders")

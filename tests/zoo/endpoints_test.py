@@ -115,7 +115,7 @@ def test_functions_that_save_and_restore_an_object(graph):
     node.function.concrete_functions.append(next(iter(graph.object_graph_def.concrete_functions)))
     saveable = nodes[0].saveable_objects["table"]
     saveable.save_function = saveable.restore_function = len(nodes) - 1
-    assert "table.save" in _found(graph)
+    assert {"table.save", "__call__", "inner.encode"} <= set(_found(graph))
 
 
 def test_of_a_graph_without_objects_every_node_counts_but_the_savers(graph):
