@@ -104,6 +104,13 @@ def convert(model, like, images=None):
     else:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
+    content = _converted(converter)
+    if images is not None and _holds_floats(content):
+        raise ValueError("an operation between its layers has no integer form in LiteRT")
+    return content
+
+
+def _converted(converter):
     try:
         with warnings.catch_warnings():
             # Of the range of an input in int8, which ours is not.
@@ -113,6 +120,14 @@ def convert(model, like, images=None):
         raise
     except Exception as error:  # The converter's own errors have no public class.
         raise ValueError(f"the LiteRT converter refuses it: {_first_line(error)}") from error
+
+
+def _holds_floats(content):
+    """Return whether anything but inputs and outputs is float32: the converter leaves so what it cannot quantise."""
+    interpreter = _interpreter_class()(model_content=content)
+    ends = [detail["index"] for detail in interpreter.get_input_details() + interpreter.get_output_details()]
+    floats = [detail["index"] for detail in interpreter.get_tensor_details() if detail["dtype"] == np.float32]
+    return bool(set(floats) - set(ends))
 
 
 def _read(source, variant, root):

@@ -80,9 +80,11 @@ def write(model, directory, names, inputs, expected, calibration_images=None):
 def _fold(model, sample):
     """Return (`model` folded, None), or (None, the error) if its graph is hidden or folding changes its answers."""
     try:
-        return models.fold_batch_norm(model, equality.tolerance(model), sample=sample), None
+        folded = models.fold_batch_norm(model, equality.tolerance(model), sample=sample)
     except ValueError as error:
         return None, error
+    export.settle_generators(folded)  # Their states become constants of the graph.
+    return folded, None
 
 
 def _write_folded(model, folded, hidden, path, inputs, expected):

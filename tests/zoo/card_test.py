@@ -64,7 +64,8 @@ def test_what_was_not_given_is_said_to_be_missing(version):
 @pytest.fixture(name="full", scope="module")
 def full_fixture(shared_root):
     """The entries of a version with everything, made up but for the calibration."""
-    measured = calibration.measure_calibration(np.log([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]), np.array([0, 1, 1]), bins=5)
+    logits = np.log([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+    measured = calibration.measure_calibration(logits, np.array([0, 1, 1]), bins=5)
     data = {"name": "digits", "split": "test[:3]", "num_examples": 3, "fingerprint": "feed", "seed": 7}
     facts = {"tolerance": 1e-2, "agreement": 0.985, "examples": 200}
     return {
@@ -144,7 +145,8 @@ def test_settings_are_a_flagfile(full, training, lines):
 
 
 def test_what_is_beside_a_flagfile_is_a_table(full):
-    section = _section(card.render({**full, "training": {"flagfile": ["--seed=3"], "program": "repvis-train"}}), "Training")
+    training = {"flagfile": ["--seed=3"], "program": "repvis-train"}
+    section = _section(card.render({**full, "training": training}), "Training")
     assert section.startswith("```\n--seed=3\n```\n\n| setting |")
     assert "| program | repvis-train |" in section
 

@@ -290,6 +290,23 @@ class Hidden(keras.Model):
         return self.last(self.first(inputs))
 
 
+class Sine(keras.layers.Layer):
+    """A layer that LiteRT knows in float32 only."""
+
+    def call(self, inputs):
+        return keras.ops.sin(inputs)
+
+
+def test_int8_does_not_fall_back_to_float(images, tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    hidden = Sine()(keras.layers.Conv2D(3, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(hidden)))
+    published, refused = _write(model, tmp_path, variants.NAMES, images[:2], calibration_images=images)
+    assert list(published) == ["folded", "float16"]
+    assert "has no integer form" in refused["int8"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["float16.tflite", "folded"]
+
+
 def test_a_hidden_graph_is_converted_but_not_folded(tmp_path):
     model = Hidden()
     inputs = np.random.default_rng(0).random((4, 6)).astype("float32")
