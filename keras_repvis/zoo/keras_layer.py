@@ -201,7 +201,7 @@ def _load(origin, allow_operations):
 
 
 def _root_of_handle(handle, root):
-    """Return `root` if the zoo there has the model, else None for the zoo of this machine: files travel, zoos do not."""
+    """Return `root` if the zoo there has the model, else None, for the zoo of this machine: files travel, zoos stay."""
     if root is None or handles.as_path(handle) is not None:
         return None
     parsed = handles.parse(handle)

@@ -109,7 +109,7 @@ def endpoint_operations(directory):
 
 
 def digest(directory):
-    """Return the SHA-256 of `saved_model.pb`, or raise as `endpoint_operations` does when it is missing or not alone."""
+    """Return the SHA-256 of `saved_model.pb`; it must be there and the only form of the graph."""
     return hashlib.sha256(_content(pathlib.Path(directory))).hexdigest()
 
 
