@@ -15,11 +15,12 @@ from keras_repvis.zoo import canonical, equality, export, frozen, litert
 
 NAMES = ("folded", "float16", "int8")
 FILES = {"folded": "folded", "float16": "float16.tflite", "int8": "int8.tflite"}
-# Relative to the largest output. Measured on MobileNetV1, V2 and V3-Small trained on digits, over 500 test images: with
-# float16, whose rounding is 5e-4, up to 6e-3; with int8, calibrated on 512 images, up to 0.09, 0.13 and 0.24. That is
-# the one worst of 5,000 logits, beyond the range that calibration saw; 0.99 of the images kept their class. Calibrated
-# on too few images, or with channels of very different sizes in one layer, int8 is off by 0.3 to 1.
-TOLERANCES = {"float16": 1e-2, "int8": 0.25}
+# Relative to the largest output. Measured on MobileNetV1, V2 and V3-Small trained on digits, 500 test images: float16
+# is off by up to 0.006, in batches of 16 up to 0.012, exactly what weights rounded to float16 give in float32; int8,
+# calibrated on 512 images, by up to 0.09, 0.13 and 0.24. That is the one worst of 5,000 logits, beyond the range that
+# calibration saw; 0.99 of the images kept their class. Calibrated on too few images, or with channels of very different
+# sizes in one layer, int8 is off by 0.3 to 1.
+TOLERANCES = {"float16": 2e-2, "int8": 0.25}
 LEAST_AGREEMENT = 0.9
 FEWEST_IMAGES = 32
 _MOST_IMAGES = 1024
