@@ -183,14 +183,22 @@ class _Origin:
 
 def _find(handle, root):
     path = handles.as_path(handle)
-    if path is not None and os.path.isdir(path) and not os.path.lexists(path / manifest.FILE):
-        if not any(name.isdecimal() for name in os.listdir(path)):
-            path = pathlib.Path(os.path.abspath(path))
-            return _Origin(str(path), None, path, operations.digest(path), published=False)
+    if path is not None and _is_bare(path):
+        path = pathlib.Path(os.path.abspath(path))
+        return _Origin(str(path), None, path, operations.digest(path), published=False)
     version = resolve(handle, root)
     name = version.handle if path is None else str(version.path)
     root = None if root is None or path is not None else str(find_root(root))
     return _Origin(name, root, version.path, version.manifest["digest"], published=True)
+
+
+def _is_bare(path):
+    """Return whether `path` is a directory that no zoo has made: neither a version nor a model with versions."""
+    return (
+        os.path.isdir(path)
+        and not os.path.lexists(path / manifest.FILE)
+        and not any(name.isdecimal() for name in os.listdir(path))
+    )
 
 
 def _load(origin, allow_operations):
