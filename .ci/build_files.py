@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOLS_PACKAGE = "keras_repvis_tools"
 SKIPPED = {"__pycache__", "build", "dist", "runs"}
 # Import name -> name on the package index, where they differ by more than - and _.
-PIP_NAMES = {"absl": "absl-py", "PIL": "Pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+PIP_NAMES = {"absl": "absl-py", "google": "protobuf", "PIL": "Pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
 def python_files(root):

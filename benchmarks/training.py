@@ -231,7 +231,8 @@ def pipelines():
                 for _ in stream.dataset(epoch=1).take(steps):
                     pass
                 read.append((time.perf_counter() - started) / steps)
-            rows.append({"data": name, "image_size": size, "model": "mobilenet_v1", "read_ms": round(1e3 * float(np.median(read)), 2),
+            rows.append({"data": name, "image_size": size, "model": "mobilenet_v1",
+                         "read_ms": round(1e3 * float(np.median(read)), 2),
                          **summary(np.divide(train, read))})
     return rows
 

@@ -129,8 +129,8 @@ def test_nothing_imports_libraries_that_change_keras_for_the_whole_process():
 
 
 def test_setup_cfg_lists_every_package():
-    folders = {pathlib.PurePosixPath(source).parent.as_posix() for source in LIBRARY}
-    packages = {re.sub(r"^tools", "keras_repvis_tools", folder).replace("/", ".") for folder in folders}
+    folders = {pathlib.PurePosixPath(source).parent.as_posix() for source in LIBRARY} | {"zoo"}
+    packages = {re.sub(r"^(tools|zoo)", r"keras_repvis_\1", folder).replace("/", ".") for folder in folders}
     missing = [folder for folder in folders if not (ROOT / folder / "__init__.py").is_file()]
     assert missing == []
     assert sorted(lines_of(setup_cfg()["options"]["packages"])) == sorted(packages)

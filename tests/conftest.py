@@ -122,6 +122,20 @@ def start_child(tmp_path_factory):
         yield start
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _exports_in_children(request):
+    """Let `zoo.publish` export in a `Child`, which need not import TensorFlow; programs that tests start do as usual."""
+    from keras_repvis.zoo import exporting
+
+    def start_process(job_file):
+        child = request.getfixturevalue("start_child")("keras_repvis.zoo.exporting", "main", job_file=job_file)
+        return child.wait(300), child.stderr[-2000:]
+
+    original, exporting.start_process = exporting.start_process, start_process
+    yield
+    exporting.start_process = original
+
+
 @pytest.fixture(scope="session")
 def start_tool(start_child):
     """A function that starts a command-line program of the package in a `Child`: its name, and its arguments."""
@@ -132,6 +146,48 @@ def start_tool(start_child):
         )
 
     return start
+
+
+@pytest.fixture(scope="session", name="put")
+def put_fixture():
+    """Return a function that publishes a version of one small file, without TensorFlow, and returns its handle.
+
+    It takes the root, a handle, the file's text, and entries of the manifest.
+    """
+    from keras_repvis.zoo import handle as handles
+    from keras_repvis.zoo import manifest, transaction
+
+    def put(root, handle, text="x", **facts):
+        parsed = handles.parse(handle)
+        name = f"{parsed.publisher}/{parsed.model}"
+        facts = {"parent": None, "variants": {}, **facts}
+        with transaction.incoming(root / name) as directory:
+            (directory / "file").write_text(text)
+            digest = manifest.digest({"format": manifest.FORMAT, **facts, "files": manifest.list_files(directory)})
+
+            def seal(number):
+                manifest.write(directory, {**facts, "handle": f"{name}/{number}"})
+
+            _, number = transaction.commit(directory, seal, digest, number=parsed.version)
+        return f"{name}/{number}"
+
+    return put
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a disk of its own of 500 kB."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "none", str(directory)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("only root may make a file system of 500 kB and fill it")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
 
 
 if "tensorflow" in sys.modules:

@@ -5,7 +5,7 @@ Commands:
     repvis-zoo show repvis/mobilenet_v2_digits             what the manifest says of one
     repvis-zoo publish model.keras me/my_model --metrics=test_accuracy=0.981 --description="Digits." --licence=MIT
     repvis-zoo publish runs/first me/my_model              a run of repvis-train, with settings, data and evidence
-    repvis-zoo verify [me/my_model/3]                      every byte, of one version or of all; --key: the signature too
+    repvis-zoo verify [me/my_model/3]                      every byte, of one version or of all
     repvis-zoo diff me/my_model/2 me/my_model/3            weights, signatures, operations, metrics, behaviour
     repvis-zoo alias me/my_model/3 champion                me/my_model@champion means version 3 now
     repvis-zoo rollback me/my_model                        champion means again what it meant before
@@ -50,7 +50,7 @@ _LIMITS = flags.DEFINE_string("limits", "", "publish: what it cannot do.")
 _VARIANTS = flags.DEFINE_list("variants", [], "publish: further forms: folded, float16, int8 (from a run only).")
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "publish, of a run: split to measure the evidence on.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data; its own default if unset.")
-_ALLOW = flags.DEFINE_list("allow_operations", [], "publish, diff: operations to allow beyond those that only compute.")
+_ALLOW = flags.DEFINE_list("allow_operations", [], "publish: operations to allow beyond those that only compute.")
 _KEEP = flags.DEFINE_multi_string("keep", [], "gc: all, latest, latest:2 or specific:1,4; may be given again.")
 _MODEL = flags.DEFINE_string("model", None, "gc: only versions of this publisher/model.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "gc: only tell what would be deleted.")
@@ -246,7 +246,8 @@ def _gc():
         return
     word = "would be deleted" if _DRY_RUN.value else "deleted"
     rows = [(handle, word) for handle in collection.deleted]
-    zoo_tables.print_table(("handle", ""), rows + [(name, f"kept: {why}") for name, why in sorted(collection.kept.items())])
+    rows += [(handle, f"kept: {reason}") for handle, reason in sorted(collection.kept.items())]
+    zoo_tables.print_table(("handle", ""), rows)
 
 
 def _export(handle, destination):

@@ -80,7 +80,7 @@ def evaluate(model, stream):
         raise ValueError(f"model={model.name!r} is not a classifier: expected one output (batch, classes).")
     dataset = stream.dataset()
     spec = dataset.element_spec[0]
-    # Traced once for whole batches and the short last one. Not `predict_on_batch`: each replica would predict all of it.
+    # Traced once for whole batches and the short last one. Not `predict_on_batch`: each replica would predict it all.
     spec = tf.TensorSpec((None, *spec.shape[1:]), spec.dtype)
     predict = tf.function(lambda images: model(images, training=False), input_signature=[spec])
     logits, labels = [], []

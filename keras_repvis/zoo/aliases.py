@@ -62,6 +62,14 @@ def remove_alias(handle, alias, root=None):
 
     Raises:
         ValueError: If the model has no such alias.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import zoo
+        >>> zoo.remove_alias("repvis/mobilenet_v2_digits", "stable", tempfile.mkdtemp())
+        Traceback (most recent call last):
+        ...
+        ValueError: alias='stable' is not known. Accepted: none yet.
     """
     parsed = handles.parse(handle)
     aliases = list_aliases(handle, root)
@@ -82,6 +90,17 @@ def rollback(handle, root=None):
 
     Raises:
         ValueError: If the model has no champion, or had none before.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for units in (2, 3):
+        ...         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)])
+        ...         _ = zoo.set_alias(zoo.publish(model, "me/tiny", root).handle, "champion", root)
+        ...     print(zoo.list_aliases("me/tiny", root), zoo.rollback("me/tiny", root))
+        {'champion': 2, 'previous': 1} {'champion': 1, 'previous': 2}
     """
     parsed = handles.parse(handle)
 
@@ -96,9 +115,20 @@ def rollback(handle, root=None):
 
 
 def list_aliases(handle, root=None):
-    """Return the dict of alias -> version number of the model `handle`, "publisher/model".
+    """Return what the aliases of a model mean now; the user's stand before those that ship with this package.
 
-    The user's aliases stand before those that ship with this package.
+    Args:
+        handle: "publisher/model".
+        root: Root of the zoo; see `find_root`.
+
+    Returns:
+        Dict of alias -> version number; empty if there are none.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import zoo
+        >>> zoo.list_aliases("me/my_model", tempfile.mkdtemp())
+        {}
     """
     parsed = handles.parse(handle)
     found = {}

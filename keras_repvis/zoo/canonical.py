@@ -1,4 +1,4 @@
-"""The same bytes for the same content: takes times, addresses and random numbers out of what TensorFlow and Keras write.
+"""The same bytes for the same content: takes times, addresses and chance out of what TensorFlow and Keras write.
 
 The rest is done by `keras_repvis.zoo.exporting`, whose fresh process numbers everything from the start.
 """

@@ -16,7 +16,7 @@ FILE = "saliency.png"
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What `gather` measured, for `publish` to put into the manifest and the model card.
+    """What `gather_evidence` measured, for `publish` to put into the manifest and the model card.
 
     Args:
         metrics: Dict {"accuracy", "loss" (mean cross-entropy in nats), "examples"}.
@@ -40,7 +40,7 @@ class Evidence:
         return self.calibration["data"]
 
 
-def gather(model, stream, seed=0, images=8):
+def gather_evidence(model, stream, seed=0, images=8):
     """Measure a classifier on one pass over `stream`: accuracy, loss, calibration, and where its answers come from.
 
     The maps are those of `analysis.attribution.Gradient` for the class that the model answers. Nothing depends on the
@@ -64,7 +64,7 @@ def gather(model, stream, seed=0, images=8):
         >>> source = keras_repvis.data.Source("repvis_digits", split="test[:20]")
         >>> stream = keras_repvis.data.Stream(source, 10, image_size=32, drop_remainder=False)
         >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
-        >>> evidence = zoo.gather(model, stream, images=4)
+        >>> evidence = zoo.gather_evidence(model, stream, images=4)
         >>> evidence.metrics["examples"], evidence.data["split"]
         (20, 'test[:20]')
     """

@@ -62,6 +62,14 @@ def import_version(file, root=None):
     Raises:
         IntegrityError: If the archive is refused, or what it holds is not what was published; nothing is left behind.
         VersionExistsError: If another version has its handle, or had it.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import zoo
+        >>> zoo.import_version("README.md", tempfile.mkdtemp())
+        Traceback (most recent call last):
+        ...
+        keras_repvis.zoo.manifest.IntegrityError: README.md...
     """
     root = find_root(root)
     # Whose it is stands in the manifest, which is inside: it is unpacked beside the publishers first.
@@ -100,6 +108,14 @@ def export_for_serving(handle, directory, root=None, variant=None):
         ValueError: If the handle means nothing or the version has no such variant.
         IntegrityError: If the version is not what was published.
         FileExistsError: If there is such a version already.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from keras_repvis import zoo
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = zoo.export_for_serving("repvis/mobilenet_v1_digits/1", directory)
+        ...     print(path.relative_to(directory), sorted(file.name for file in path.iterdir()))
+        mobilenet_v1_digits/1 ['fingerprint.pb', 'saved_model.pb', 'variables']
     """
     with reading(handle, root) as version:
         variants = version.verify()["variants"]

@@ -14,7 +14,9 @@ _MAX_NAME = 100
 # TensorFlow Serving reads versions as signed 64-bit integers.
 _MAX_VERSION = 2**63 - 1
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,49}")
-_ACCEPTED = "'publisher/model', 'publisher/model/3', 'publisher/model@alias', or a path that starts with '/', './' or '~'"
+_ACCEPTED = (
+    "'publisher/model', 'publisher/model/3', 'publisher/model@alias', or a path that starts with '/', './' or '~'"
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,24 +11,30 @@ TRASH = ".trash-"
 
 def version_numbers(model_directory):
     """Return the sorted version numbers of the model in `model_directory`; empty if there are none."""
-    try:
-        names = os.listdir(model_directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if handles.is_version(name))
+    return sorted(int(name) for name in _names(model_directory) if handles.is_version(name))
 
 
 def latest(model_directory):
     """Return the greatest number that a directory in `model_directory` has, or None."""
-    # From the greatest down: of ten thousand versions one is asked whether it is a directory.
+    # At first glance, as there may be ten thousand: what looks like the greatest number mostly is a version.
+    greatest = max(map(int, filter(str.isdecimal, _names(model_directory))), default=None)
+    if greatest is None or _is_directory(model_directory, greatest):
+        return greatest
     numbers = reversed(version_numbers(model_directory))
-    return next((number for number in numbers if os.path.isdir(os.path.join(model_directory, str(number)))), None)
+    return next((number for number in numbers if _is_directory(model_directory, number)), None)
 
 
 def leftovers(model_directory):
     """Return the names of directories in `model_directory` that are being written or removed, or were left so."""
+    return sorted(name for name in _names(model_directory) if name.startswith((INCOMING, TRASH)))
+
+
+def _names(directory):
     try:
-        names = os.listdir(model_directory)
+        return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name for name in names if name.startswith((INCOMING, TRASH)))
+
+
+def _is_directory(model_directory, number):
+    return handles.is_version(str(number)) and os.path.isdir(os.path.join(model_directory, str(number)))

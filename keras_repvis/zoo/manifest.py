@@ -124,8 +124,9 @@ def verify(directory, hashes=True):
         if name not in expected:
             raise IntegrityError(f"{found[name]}: is not in the manifest.")
         state = found[name].stat()
-        if state.st_size != expected[name]["size"]:
-            raise IntegrityError(f"{found[name]}: has {state.st_size} bytes, the manifest says {expected[name]['size']}.")
+        size = expected[name]["size"]
+        if state.st_size != size:
+            raise IntegrityError(f"{found[name]}: has {state.st_size} bytes, the manifest says {size}.")
         states.append((name, state.st_dev, state.st_ino, state.st_mtime_ns, state.st_ctime_ns))
     place = os.path.realpath(directory)
     if not hashes or (hashes == "once" and _verified.get(place) == states):

@@ -105,6 +105,7 @@ def publish(
     for variant in variants:
         checks.one_of("variants", variant, VARIANTS)
     root = find_root(root)
+    measured = provenance.plain("metrics", evidence and evidence.metrics)
     facts = {
         "calibration": provenance.plain("calibration", evidence and evidence.calibration),
         "data": provenance.describe_data(evidence.data if data is None and evidence else data),
@@ -112,7 +113,7 @@ def publish(
         "intended_use": provenance.text("intended_use", intended_use),
         "licence": provenance.text("licence", licence, required=True),
         "limits": provenance.text("limits", limits),
-        "metrics": {**provenance.plain("metrics", evidence and evidence.metrics), **provenance.plain("metrics", metrics)},
+        "metrics": {**measured, **provenance.plain("metrics", metrics)},
         "training": provenance.plain("training", training),
     }
     inputs = equality.make_inputs(export.input_spec(model), inputs)
@@ -155,7 +156,8 @@ def _write_model(model, directory, inputs, custom_objects, variants, examples):
         "architecture": model.name,
         "check": {"differences": differences, "examples": len(inputs), "file": equality.FILE},
         "cost": card.measure_cost(model),
-        "weights": equality.digest_weights(model),
+        # Of the model read back: Keras calls the weights of some models otherwise after reloading.
+        "weights": equality.digest_weights(keras_model),
         **exported,
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_repvis import training
 from keras_repvis.zoo import equality
-from keras_repvis.zoo.evidence import gather
+from keras_repvis.zoo.evidence import gather_evidence
 from keras_repvis.zoo.publishing import publish
 from keras_repvis.zoo.resolving import resolve
 
@@ -34,8 +34,9 @@ class Recipe:
 
     Example:
         >>> from keras_repvis import training, zoo
-        >>> zoo.Recipe("me/digits", training.Classification(), (0, 1), 0.97, "Digits.", "Teaching.", "Digits only.").reach
-        0.97
+        >>> config = training.Classification(epochs=3)
+        >>> zoo.Recipe("me/digits", config, (0, 1), 0.9, "Digits.", "Teaching.", "Digits only.").training.epochs
+        3
     """
 
     handle: str
@@ -97,6 +98,16 @@ def make(recipe, root=None, progress=True):
 
     Raises:
         ValueError: If the mean accuracy is below what the recipe is to reach; nothing is published then.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import training, zoo
+        >>> config = training.Classification("mobilenet_v1", width_multiplier=0.1, image_size=8, epochs=1)
+        >>> recipe = zoo.Recipe("me/digits", config, (0,), 1.0, "Digits.", "Teaching.", "Digits only.")
+        >>> zoo.make(recipe, tempfile.mkdtemp(), progress=False)
+        Traceback (most recent call last):
+        ...
+        ValueError: me/digits: the mean accuracy is 0..., below 1.0: {0: 0...}.
     """
     accuracies = {}
     test = training.open_test_stream(recipe.training, recipe.test_split)
@@ -134,6 +145,17 @@ def publish_classifier(model, handle, config, test_split, **facts):
 
     Returns:
         `Version`.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_repvis import training, zoo
+        >>> config = training.Classification(
+        ...     "mobilenet_v1", width_multiplier=0.1, image_size=8, train_split="train[:64]", epochs=1)
+        >>> model = training.train(config, progress=False).model
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     version = zoo.publish_classifier(model, "me/digits", config, "test[:20]", root=root)
+        ...     print(version.manifest["metrics"]["examples"], version.manifest["training"]["epochs"])
+        20 1
     """
     test = training.open_test_stream(config, test_split)
     source = training.open_source(config, config.train_split)
@@ -147,7 +169,7 @@ def publish_classifier(model, handle, config, test_split, **facts):
         handle,
         training={**config.settings(), _TEST_SPLIT: test_split},
         data=source,
-        evidence=gather(model, test),
+        evidence=gather_evidence(model, test),
         examples=examples,
         inputs=inputs.numpy()[:16],
         **facts,
@@ -168,13 +190,25 @@ def reproduce(handle, root=None, data_dir=None, progress=True):
 
     Raises:
         ValueError: If the manifest does not say how the model was trained, or the data are not those it was trained on.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> from keras_repvis import zoo
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = zoo.publish(model, "me/tiny", root)
+        ...     zoo.reproduce("me/tiny", root)
+        Traceback (most recent call last):
+        ...
+        ValueError: me/tiny/1 cannot be reproduced: ...
     """
     version = resolve(handle, root)
     record = version.manifest
     config = _configuration(version.handle, record["training"], data_dir)
     source = training.open_source(config, config.train_split)
     if source.fingerprint != record["data"].get("fingerprint"):
-        raise ValueError(f"{version.handle} cannot be reproduced: the data of {config.dataset} are not those of its manifest.")
+        raise ValueError(f"{version.handle} cannot be reproduced: {config.dataset} is not what it was trained on.")
     test = training.open_test_stream(config, record["training"][_TEST_SPLIT])
     trained = training.train(config, progress=progress)
     found = training.evaluate(trained.model, test)

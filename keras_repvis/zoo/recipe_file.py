@@ -44,8 +44,16 @@ def load_recipe(path):
     Args:
         path: Path of the file.
 
+    Returns:
+        `Recipe`.
+
     Raises:
         ValueError: If the file has no `get_config`.
+
+    Example:
+        >>> from keras_repvis import zoo
+        >>> zoo.load_recipe(zoo.find_recipe("repvis/mobilenet_v2_digits")).training.model
+        'mobilenet_v2'
     """
     path = pathlib.Path(path)
     spec = importlib.util.spec_from_file_location(f"recipe_of_{path.parent.name}", path)

@@ -180,8 +180,8 @@ def _unknown(argument, value, known):
 
 def _not_published(handle, root):
     return ValueError(
-        f"handle={handle!r} is not published in {find_root(root)}. Run `repvis-zoo list` to see what is; another zoo is "
-        "chosen by root, --zoo_root or KERAS_REPVIS_ZOO."
+        f"handle={handle!r} is not published in {find_root(root)}. Run `repvis-zoo list` to see what is; another zoo "
+        "is chosen by root, --zoo_root or KERAS_REPVIS_ZOO."
     )
 
 

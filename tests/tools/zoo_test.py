@@ -47,6 +47,7 @@ def _facts(handle):
         "parent": None,
         "signatures": {"serving_default": {"inputs": {"images": tensor}, "outputs": {"logits": tensor}}},
         "training": {"seed": 3},
+        "variants": {"folded": {"file": "folded", "bytes": 700, "difference": 1e-7, "tolerance": 1e-5}},
         "versions": {"keras": "3.0"},
     }
 
@@ -72,10 +73,10 @@ def model_file_fixture(tmp_path_factory):
 
 
 def test_list(root):
-    done = _run("list", f"--zoo_root={root}")
+    done = _run("list", "--noshipped", f"--zoo_root={root}")
     assert done.returncode == 0
     lines = [line for line in done.stdout.splitlines() if line.strip()]
-    assert lines[0].split() == ["handle", "size", "parameters", "metrics", "published", "description"]
+    assert lines[0].split() == ["handle", "alias", "size", "parameters", "metrics", "published", "description"]
     assert len(lines) == 4
     for line, handle in zip(lines[2:], ("me/net/1", "me/net/2")):
         for cell in (handle, "1.5 kB", "1,000", "test_accuracy 0.9812", "2024-01-02", "Digits, [bold]really[/bold]."):
@@ -84,7 +85,7 @@ def test_list(root):
 
 
 def test_list_as_json_and_by_environment(root):
-    done = _run("list", "--json", KERAS_REPVIS_ZOO=str(root))
+    done = _run("list", "--noshipped", "--json", KERAS_REPVIS_ZOO=str(root))
     first, second = json.loads(done.stdout)
     assert first["handle"] == "me/net/1" and second["handle"] == "me/net/2"
     assert first["metrics"] == {"test_accuracy": 0.9812}
@@ -94,19 +95,19 @@ def test_list_as_json_and_by_environment(root):
 
 
 def test_an_empty_zoo(tmp_path):
-    done = _run("list", f"--zoo_root={tmp_path / 'none'}")
+    done = _run("list", "--noshipped", f"--zoo_root={tmp_path / 'none'}")
     assert (done.returncode, done.stdout) == (0, f"Nothing is published in {tmp_path / 'none'}.\n")
-    assert json.loads(_run("list", "--json", f"--zoo_root={tmp_path / 'none'}").stdout) == []
+    assert json.loads(_run("list", "--noshipped", "--json", f"--zoo_root={tmp_path / 'none'}").stdout) == []
 
 
 def test_list_shows_a_damaged_version(root):
     path = root / "me" / "net" / "1" / manifest.FILE
     path.write_text(path.read_text().replace("0.9812", "0.9999"))
-    done = _run("list", f"--zoo_root={root}")
+    done = _run("list", "--noshipped", f"--zoo_root={root}")
     assert done.returncode == 0
     assert "DAMAGED" in done.stdout and "was changed after publication" in done.stdout
     assert "0.9812" in done.stdout and "0.9999" not in done.stdout
-    first, second = json.loads(_run("list", "--json", f"--zoo_root={root}").stdout)
+    first, second = json.loads(_run("list", "--noshipped", "--json", f"--zoo_root={root}").stdout)
     assert "error" in first and "error" not in second
 
 
@@ -141,7 +142,8 @@ def test_publish_then_show(model_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"me/flat/1\n{tmp_path}/me/flat/1\n"
     # Nothing TensorFlow has to say when it starts and saves gets through.
-    assert done.stderr == "imported: ['keras', 'numpy', 'tensorflow']\n"
+    told = "publishing me/flat: written by a new process, read back and compared\n"
+    assert done.stderr == told + "imported: ['keras', 'numpy', 'tensorflow']\n"
     record = json.loads(_run("show", "me/flat/1", "--json", f"--zoo_root={tmp_path}").stdout)
     assert record["metrics"] == {"test_accuracy": 0.5, "loss": 0.001}
     assert (record["description"], record["licence"], record["limits"]) == ("Flat.", "MIT", "None known.")
@@ -151,10 +153,10 @@ def test_publish_then_show(model_file, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "expected a command: list, publish, show"),
+        ([], "expected a command: alias, diff, export, gc, import, list, make, publish, reproduce, rollback"),
         (["lst"], "command='lst' is not known. Did you mean 'list'?"),
-        (["list", "me/net"], "list takes 0 arguments, not 1"),
-        (["show"], "show takes 1 arguments, not 0: repvis-zoo show HANDLE"),
+        (["list", "me/net"], "list does not take 1 arguments: repvis-zoo list"),
+        (["show"], "show does not take 0 arguments: repvis-zoo show HANDLE"),
         (["show", "net"], "handle='net' is not accepted"),
         (["show", "../net"], "'..' is not a name"),
         (["show", "me/none"], "handle='me/none' is not published"),
@@ -168,6 +170,20 @@ def test_publish_then_show(model_file, tmp_path):
         (["publish", "MODEL", "me/net", "--metrics=accuracy=nan"], "metrics='accuracy=nan' is not accepted"),
         (["publish", "MODEL", "me/net", "--parent=me/none"], "handle='me/none' is not published"),
         (["publish", "MODEL", "me/net", "--licence="], "licence='' is not accepted"),
+        (["publish", "MODEL", "me/net@champion"], "the zoo gives the number"),
+        (["publish", "ROOT", "me/net"], "expected an existing file that ends in .keras"),
+        (["publish", "MODEL", "me/net", "--variants=int4"], "variants='int4' is not known"),
+        (["alias", "me/net/7", "champion"], "version of me/net=7 is not known"),
+        (["alias", "me/net/1", "Champion"], "alias='Champion' is not accepted"),
+        (["rollback", "me/net"], "no 'champion' among its aliases"),
+        (["gc"], "keep=[] is not accepted"),
+        (["gc", "--keep=newest"], "keep='newest' is not accepted"),
+        (["import", "TEXT"], "text.keras"),
+        (["export", "me/net/1", "ROOT/x.zip"], "ends in .tar or .tar.gz"),
+        (["sign", "me/net"], "sign needs --key"),
+        (["verify", "--key=x"], "--key belongs to one version"),
+        (["make", "repvis/none"], "recipe='repvis/none' is not known"),
+        (["reproduce", "me/none"], "handle='me/none' is not published"),
         (["list", "--zoo_root=MODEL"], "it is a file, expected a directory"),
         (["list", "--zoo_rot=x"], "Unknown command line flag 'zoo_rot'. Did you mean: zoo_root"),
     ],
@@ -177,13 +193,79 @@ def test_bad_input_is_refused_before_tensorflow_starts(root, tmp_path, arguments
     text.write_bytes(b"not a model")
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", "{}")
-    arguments = [argument.replace("MODEL", str(file)).replace("TEXT", str(text)) for argument in arguments]
+    places = {"MODEL": file, "TEXT": text, "ROOT": root}
+    for name, place in places.items():
+        arguments = [argument.replace(name, str(place)) for argument in arguments]
     done = _run(*arguments, KERAS_REPVIS_ZOO=str(root))
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("error: ") and message in done.stderr
     assert done.stderr.endswith("imported: []\n")
     assert sorted(os.listdir(root / "me" / "net")) == ["1", "2"]
+
+
+def test_aliases_rollback_and_collection(put, tmp_path):
+    for text in "xyz":
+        put(tmp_path, "a/b", text)
+    root = f"--zoo_root={tmp_path}"
+    assert _run("alias", "a/b/1", "champion", root).stdout == "champion: 1\n"
+    assert json.loads(_run("alias", "a/b/3", "champion", root, "--json").stdout) == {"champion": 3, "previous": 1}
+    assert _run("rollback", "a/b", root).stdout == "champion: 1\nprevious: 3\n"
+    assert json.loads(_run("alias", "a/b", "previous", "--remove", root, "--json").stdout) == {"champion": 1}
+    planned = _run("gc", "--keep=latest", "--dry_run", root)
+    lines = [line.split(maxsplit=1) for line in planned.stdout.splitlines() if line.startswith("a/b")]
+    assert [(name, text.strip()) for name, text in lines] == [
+        ("a/b/2", "would be deleted"), ("a/b/1", "kept: alias champion"), ("a/b/3", "kept: latest:1")
+    ]
+    assert sorted(os.listdir(tmp_path / "a" / "b")) == ["1", "2", "3", "aliases.json", "history.jsonl"]
+    done = _run("gc", "--keep=latest", "--json", root)
+    assert json.loads(done.stdout)["deleted"] == ["a/b/2"] and done.stderr == "imported: []\n"
+    assert sorted(os.listdir(tmp_path / "a" / "b")) == ["1", "3", "aliases.json", "history.jsonl"]
+
+
+def test_export_verify_import(put, tmp_path):
+    put(tmp_path / "here", "a/b")
+    file = tmp_path / "b.tar.gz"
+    done = _run("export", "a/b", file, f"--zoo_root={tmp_path / 'here'}")
+    assert (done.returncode, done.stdout) == (0, f"{file}\n")
+    there = f"--zoo_root={tmp_path / 'there'}"
+    assert _run("import", file, there).stdout == f"a/b/1\n{tmp_path / 'there' / 'a/b/1'}\n"
+    done = _run("verify", there, "--noshipped")
+    assert (done.returncode, done.stdout) == (0, "a/b/1: every byte is as published\n")
+    (tmp_path / "there/a/b/1/file").write_text("y")
+    done = _run("verify", "a/b/1", there, "--json")
+    assert done.returncode == 1 and "file: its SHA-256 differs" in json.loads(done.stdout)["a/b/1"]
+    assert done.stderr == "imported: []\n"
+
+
+def test_what_ships_is_whole():
+    done = _run("verify", KERAS_REPVIS_ZOO="/none/zoo")
+    assert done.returncode == 0
+    assert "repvis/mobilenet_v2_digits/1: every byte is as published" in done.stdout
+
+
+def test_diff_without_tensorflow():
+    versions = ("repvis/mobilenet_v1_digits/1", "repvis/mobilenet_v2_digits/1")
+    done = _run("diff", *versions, "--novalues", KERAS_REPVIS_ZOO="/none")
+    assert done.returncode == 0, done.stderr
+    assert "width_multiplier" in done.stdout and "accuracy" in done.stdout
+    assert "tensorflow" not in done.stderr.splitlines()[-1]
+    assert json.loads(_run("diff", *versions, "--novalues", "--json").stdout)["a"] == versions[0]
+
+
+def test_a_run_is_published_with_its_evidence(start_tool, tmp_path):
+    run = tmp_path / "run"
+    options = ["--model=mobilenet_v1", "--width_multiplier=0.1", "--image_size=16", "--epochs=1"]
+    child = start_tool("train", f"--run_dir={run}", "--train_split=train[:256]", *options)
+    assert child.wait() == 0, child.stderr
+    options = [f"--zoo_root={tmp_path}", "--test_split=test[:100]", "--json"]
+    child = start_tool("zoo", "publish", str(run), "me/run", *options)
+    assert child.wait() == 0, child.stderr
+    record = json.loads(_run("show", "me/run", "--json", f"--zoo_root={tmp_path}").stdout)
+    assert record["handle"] == child.result["handle"] == "me/run/1"
+    assert record["training"]["train_split"] == "train[:256]" and record["training"]["test_split"] == "test[:100]"
+    assert record["metrics"]["examples"] == 100 and record["calibration"]["examples"] == 100
+    assert "saliency.png" in record["files"]
 
 
 def test_help():

@@ -105,22 +105,6 @@ def test_only_one_process_trains_in_a_directory_and_a_killed_one_lets_go(start_c
     assert third.result == alone
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A directory on a disk of its own of 500 kB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "none", str(directory)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("only root may make a file system of 500 kB and fill it")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
-
-
 @pytest.mark.parametrize("limit", [20000, 200])
 def test_training_goes_on_when_files_cannot_grow(start_child, alone, tmp_path, limit):
     full_disk(start_child, alone, tmp_path, limit=limit, save_steps=3)

@@ -1,32 +1,6 @@
-"""A small classifier, a zoo in which it is published, made once, and versions that are no models, made at once."""
+"""A small classifier and a zoo in which it is published, made once."""
 
 import pytest
-
-
-@pytest.fixture(scope="session", name="put")
-def put_fixture():
-    """Return a function that publishes a version of one small file, without TensorFlow, and returns its handle.
-
-    It takes the root, a handle, the file's text, and entries of the manifest.
-    """
-    from keras_repvis.zoo import handle as handles
-    from keras_repvis.zoo import manifest, transaction
-
-    def put(root, handle, text="x", **facts):
-        parsed = handles.parse(handle)
-        name = f"{parsed.publisher}/{parsed.model}"
-        facts = {"parent": None, "variants": {}, **facts}
-        with transaction.incoming(root / name) as directory:
-            (directory / "file").write_text(text)
-            digest = manifest.digest({"format": manifest.FORMAT, **facts, "files": manifest.list_files(directory)})
-
-            def seal(number):
-                manifest.write(directory, {**facts, "handle": f"{name}/{number}"})
-
-            _, number = transaction.commit(directory, seal, digest, number=parsed.version)
-        return f"{name}/{number}"
-
-    return put
 
 
 @pytest.fixture(scope="session", name="classifier")

@@ -33,7 +33,7 @@ def stream_fixture(source):
 
 @pytest.fixture(scope="module", name="found")
 def found_fixture(model, stream):
-    return evidence.gather(model, stream, seed=3, images=5)
+    return evidence.gather_evidence(model, stream, seed=3, images=5)
 
 
 def test_metrics_are_those_of_the_evaluation(found, model, stream):
@@ -63,10 +63,10 @@ def test_is_plain_enough_for_a_manifest(found):
 
 
 def test_is_the_same_again_in_any_order_of_the_data(found, model, stream, source):
-    assert evidence.gather(model, stream, seed=3, images=5) == found
-    assert found.saliency != evidence.gather(model, stream, seed=4, images=5).saliency
+    assert evidence.gather_evidence(model, stream, seed=3, images=5) == found
+    assert found.saliency != evidence.gather_evidence(model, stream, seed=4, images=5).saliency
     shuffled = data.Stream(source, 7, seed=9, drop_remainder=False)
-    metrics = evidence.gather(model, shuffled, seed=3, images=5).metrics
+    metrics = evidence.gather_evidence(model, shuffled, seed=3, images=5).metrics
     assert metrics == pytest.approx(found.metrics)
 
 
@@ -80,7 +80,7 @@ def test_the_picture_shows_images_with_their_own_answers(model, stream, source, 
     monkeypatch.setattr(evidence, "saliency_grid", record)
     shuffled = data.Stream(source, 7, seed=9, drop_remainder=False)
     for one in (stream, shuffled):
-        assert evidence.gather(model, one, images=6).saliency == b"picture"
+        assert evidence.gather_evidence(model, one, images=6).saliency == b"picture"
         images, maps, answers, labels = drawn.pop()
         assert images.shape == (6, 8, 8, 1) and maps.shape == (6, 8, 8)
         held = {image.tobytes(): label for image, label in zip(source.load(range(30)) / np.float32(255), source.labels)}
@@ -96,9 +96,9 @@ def test_the_picture_is_a_picture(found):
 
 def test_all_images_if_there_are_fewer(model):
     few = data.Stream(data.Source("repvis_digits", split="test[:3]"), 2, shuffle=False, drop_remainder=False)
-    width, height = PIL.Image.open(io.BytesIO(evidence.gather(model, few).saliency)).size
+    width, height = PIL.Image.open(io.BytesIO(evidence.gather_evidence(model, few).saliency)).size
     assert 1 < width / height < 2
-    assert evidence.gather(model, few).metrics["examples"] == 3
+    assert evidence.gather_evidence(model, few).metrics["examples"] == 3
 
 
 def _stream(source, **arguments):
@@ -128,10 +128,10 @@ def test_refused_arguments(model, stream, source, change, message):
     if isinstance(change.get("stream"), dict):
         change = {"stream": _stream(source, **change["stream"])}
     with pytest.raises(ValueError, match=message):
-        evidence.gather(**{"model": model, "stream": stream, **change})
+        evidence.gather_evidence(**{"model": model, "stream": stream, **change})
 
 
 def test_what_is_no_classifier_is_refused(stream):
     inputs = keras.Input((8, 8, 1))
     with pytest.raises(ValueError, match="not a classifier"):
-        evidence.gather(keras.Model(inputs, keras.layers.ReLU()(inputs)), stream)
+        evidence.gather_evidence(keras.Model(inputs, keras.layers.ReLU()(inputs)), stream)

@@ -22,6 +22,15 @@ def test_accepted(text, parts):
     assert str(parsed) == text
 
 
+def test_an_alias():
+    parsed = handle.parse("me/net@champion")
+    assert (parsed.publisher, parsed.model, parsed.version, parsed.alias) == ("me", "net", None, "champion")
+    assert str(parsed) == "me/net@champion"
+    for text in ("me/net@", "me/net@Champion", "me/net/3@champion", "me/net@a@b", "me/net@3", "me/net@a/3", "me@x/net"):
+        with pytest.raises(ValueError, match="handle="):
+            handle.parse(text)
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [

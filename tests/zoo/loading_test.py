@@ -5,7 +5,6 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_repvis import zoo
 
@@ -69,10 +68,10 @@ def test_a_flipped_bit_in_any_file_is_refused(root, load):
 @pytest.mark.parametrize("load", [zoo.load, zoo.load_saved_model])
 def test_a_missing_an_extra_and_a_linked_file_are_refused(root, tmp_path, load):
     version = root / "test" / "small" / "1"
-    (version / "assets" / "more.txt").write_text("x")
+    (version / "variables" / "more.txt").write_text("x")
     with pytest.raises(zoo.IntegrityError, match="more.txt"):
         load("test/small", root)
-    (version / "assets" / "more.txt").unlink()
+    (version / "variables" / "more.txt").unlink()
     (version / "model.keras").rename(tmp_path / "model.keras")
     with pytest.raises(zoo.IntegrityError, match="model.keras: is missing"):
         load("test/small", root)
@@ -93,13 +92,6 @@ def test_a_version_copied_over_another_is_refused(root, load):
 def test_bad_handles(shared_root, load, handle):
     with pytest.raises(ValueError, match="handle="):
         load(handle, shared_root)
-
-
-def test_a_version_without_assets_directory_loads(root, images):
-    # Version control and archives drop empty directories.
-    shutil.rmtree(root / "test" / "small" / "1" / "assets")
-    graph = zoo.load_saved_model("test/small", root)
-    assert isinstance(graph(images), tf.Tensor)
 
 
 def test_gives_back_a_network_of_this_package(tmp_path):

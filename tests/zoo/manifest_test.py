@@ -143,3 +143,36 @@ def test_a_number_changed_with_its_digest_left_is_found(version):
     (version / manifest.FILE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     with pytest.raises(zoo.IntegrityError, match="was changed after publication"):
         manifest.read(version)
+
+
+def test_the_digest_is_that_of_what_was_published(version):
+    facts = {"metrics": {"accuracy": 0.5}, "handle": "a/b/1", "created": "now", "check": {"differences": {}}}
+    first = manifest.write(version, facts)
+    for name in manifest.EVIDENCE:
+        (version / name).write_text("made on the way")
+    again = manifest.write(version, {**facts, "handle": "a/b/2", "created": "later", "variants": {"folded": {}}})
+    assert again["digest"] == first["digest"] and again["seal"] != first["seal"]
+    others = [manifest.write(version, {**facts, "metrics": {"accuracy": 0.6}})["digest"]]
+    (version / "saved_model.pb").write_bytes(b"another graph")
+    others.append(manifest.write(version, facts)["digest"])
+    assert len({first["digest"], *others}) == 3
+
+
+def test_bytes_are_compared_once_and_again_after_a_change(version, monkeypatch):
+    hashed = []
+    sha256 = manifest._sha256
+    monkeypatch.setattr(manifest, "_sha256", lambda path: (hashed.append(path.name), sha256(path))[1])
+    manifest.verify(version, "once")
+    assert len(hashed) == len(_FILES)
+    manifest.verify(version, "once")
+    assert len(hashed) == len(_FILES)
+    manifest.verify(version)
+    assert len(hashed) == 2 * len(_FILES)
+    path = version / "variables" / "b"
+    path.write_bytes(b"\3" * 50)
+    with pytest.raises(zoo.IntegrityError, match="variables/b: its SHA-256 differs"):
+        manifest.verify(version, "once")
+    path.write_bytes(b"\1" * 50)
+    os.utime(path, ns=(0, 0))
+    manifest.verify(version, "once")
+    assert len(hashed) > 3 * len(_FILES)

@@ -1,9 +1,11 @@
 """A version is published complete and equal to the model, or not at all."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -11,53 +13,26 @@ import pytest
 import tensorflow as tf
 
 from keras_repvis import zoo
-from keras_repvis.zoo import equality, manifest, publishing, transaction
+from keras_repvis.zoo import equality, exporting, layout, manifest, publishing
 
-# Forks publishers of a small model: three are killed, each at its moment, while two publish at once; a last one is
-# killed right after its rename. One process imports TensorFlow for all of them; none has used it before the fork.
-_PUBLISHERS = """
-import os, signal, sys, time
+# Publishes a small model after as many others were made as it is told, so that Keras and TensorFlow number otherwise.
+_PUBLISH = """
+import sys
 import keras
+import numpy as np
 from keras_repvis import zoo
-from keras_repvis.zoo import manifest, publishing
 
-moments = {
-    "write": (publishing.export, "save"),
-    "seal": (manifest, "write"),
-    "flush": (os, "fsync"),
-    "rename": (os, "rename"),
-}
-
-def publish(moment=None):
-    ready, say = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(say)
-        return child, ready
-    if moment:
-        owner, name = moments[moment]
-        original = getattr(owner, name)
-        def wait(*arguments):
-            original(*arguments)
-            os.write(say, b"there")
-            time.sleep(600)
-        setattr(owner, name, wait)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    os.write(1, (zoo.publish(model, "me/net", sys.argv[1]).handle + "\\n").encode())
-    os._exit(0)
-
-def kill(child, ready):
-    assert os.read(ready, 5) == b"there"
-    os.kill(child, signal.SIGKILL)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-waiting = [publish(moment) for moment in ("write", "seal", "flush")]
-publishing_now = [publish() for _ in range(2)]
-for child in waiting:
-    kill(*child)
-for child, _ in publishing_now:
-    assert os.waitpid(child, 0)[1] == 0
-kill(*publish("rename"))
+for _ in range(int(sys.argv[2])):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)])(np.zeros((1, 3)))
+layers = [keras.layers.Conv2D(4, 3, name="conv"), keras.layers.BatchNormalization(name="norm")]
+layers += [keras.layers.Dropout(0.5, name="drop"), keras.layers.Flatten(name="flat")]
+layers += [keras.layers.Dense(3, name="logits")]
+model = keras.Sequential([keras.Input((6, 6, 1), name="images"), *layers], name="net")
+for index, weight in enumerate(model.weights):
+    weight.assign(np.random.default_rng(index).uniform(0.1, 1.0, weight.shape))
+variants = ("folded", "float16", "int8")
+examples = np.random.default_rng(0).random((64, 6, 6, 1), "float32")
+print(zoo.publish(model, "me/net", sys.argv[1], variants=variants, examples=examples, metrics={"a": 1}).handle)
 """
 
 
@@ -78,7 +53,7 @@ def test_a_version_holds_what_it_should(shared_root):
         "variables/variables.data-00000-of-00001",
         "variables/variables.index",
     }
-    assert os.listdir(version.path.parent) == ["1"]
+    assert sorted(os.listdir(version.path.parent)) == ["1", "history.jsonl"]
 
 
 def test_the_manifest_tells_the_origin(classifier, shared_root):
@@ -106,7 +81,7 @@ def test_the_next_version_and_its_parent(classifier, shared_root, tmp_path):
     version = zoo.publish(classifier, "test/small", root, parent="test/small")
     assert (version.handle, version.version) == ("test/small/2", 2)
     assert version.manifest["parent"] == "test/small/1"
-    assert [entry.handle for entry in zoo.list_versions(root)] == ["test/small/1", "test/small/2"]
+    assert [entry.handle for entry in zoo.list_versions(root, shipped=False)] == ["test/small/1", "test/small/2"]
     with pytest.raises(ValueError, match="is not published"):
         zoo.publish(classifier, "test/small", root, parent="test/none")
 
@@ -168,6 +143,15 @@ class Holding(keras.layers.Layer):
         if not self.hidden:
             self.hidden.append(tf.Variable(2.0))
         return inputs * self.hidden[0]
+
+
+@keras.saving.register_keras_serializable("zoo_test")
+class Printing(keras.layers.Layer):
+    """Writes to the log at every call."""
+
+    def call(self, inputs):
+        with tf.control_dependencies([tf.print("called")]):
+            return tf.identity(inputs)
 
 
 def _with(layer):
@@ -242,32 +226,39 @@ def _full(*_, **__):
     raise OSError(28, "No space left on device")
 
 
-def _full_in_tensorflow(*_, **__):
-    raise tf.errors.ResourceExhaustedError(None, None, "variables.data; No space left on device")
-
-
 @pytest.mark.parametrize(
-    "owner, name, failure",
-    [
-        (publishing.export, "save", _full_in_tensorflow),
-        (keras.Model, "save", _full),
-        (np, "savez_compressed", _full),
-        (manifest, "write", _full),
-        (os, "fsync", _full),
-        (os, "rename", _full),
-    ],
+    "owner, name",
+    [(keras.Model, "save"), (np, "savez_compressed"), (exporting, "export_file"), (manifest, "write"), (os, "rename")],
 )
-def test_a_full_disk_leaves_the_old_state(owner, name, failure, tmp_path, monkeypatch):
+def test_an_error_of_the_disk_leaves_the_old_state(owner, name, tmp_path, monkeypatch):
     model = _tiny()
     zoo.publish(model, "me/net", tmp_path)
+    history = (tmp_path / "me" / "net" / "history.jsonl").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, failure)
+        patch.setattr(owner, name, _full)
         for handle in ("me/net", "you/net"):
             with pytest.raises(OSError, match="No space left"):
-                zoo.publish(model, handle, tmp_path)
+                zoo.publish(model, handle, tmp_path, description="Another.")
     assert os.listdir(tmp_path) == ["me"]
-    assert os.listdir(tmp_path / "me" / "net") == ["1"]
-    assert zoo.publish(model, "me/net", tmp_path).version == 2
+    assert sorted(os.listdir(tmp_path / "me" / "net")) == ["1", "history.jsonl"]
+    assert (tmp_path / "me" / "net" / "history.jsonl").read_bytes() == history
+    assert zoo.publish(model, "me/net", tmp_path, description="Another.").version == 2
+
+
+def test_a_full_disk_leaves_the_old_state(small_disk):
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+    version = zoo.publish(model, "me/net", small_disk)
+    size = sum(file.stat().st_size for file in version.path.rglob("*") if file.is_file())
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    before = sorted(small_disk.rglob("*"))
+    for share in (0.2, 0.4, 0.6, 0.8, 0.95):
+        (small_disk / "filler").write_bytes(bytes(int(free - share * size)))
+        with pytest.raises(OSError, match="[Nn]o space|full"):
+            zoo.publish(model, "me/net", small_disk, description="Another.")
+        (small_disk / "filler").unlink()
+        assert sorted(small_disk.rglob("*")) == before
+        version.verify()
+    assert zoo.publish(model, "me/net", small_disk, description="Another.").version == 2
 
 
 def test_interruption_leaves_nothing(tmp_path, monkeypatch):
@@ -280,27 +271,95 @@ def test_interruption_leaves_nothing(tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
-def test_a_number_taken_meanwhile_changes_card_and_manifest(tmp_path, monkeypatch):
-    zoo.publish(_tiny(), "me/net", tmp_path)
-    numbers = iter([1, 2])
-    monkeypatch.setattr(transaction, "next_number", lambda _: next(numbers))
-    version = zoo.publish(_tiny(), "me/net", tmp_path)
-    assert version.version == 2
-    assert manifest.verify(version.path)["handle"] == "me/net/2"
-    assert (version.path / "card.md").read_text().startswith("# Module me/net/2\n")
+def test_the_same_bytes_from_other_processes(tmp_path):
+    versions = []
+    for others in (0, 12):
+        root = tmp_path / str(others)
+        command = [sys.executable, "-c", _PUBLISH, str(root), str(others)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout == "me/net/1\n", done.stderr
+        versions.append(zoo.resolve("me/net", root))
+    first, second = (version.manifest for version in versions)
+    differing = {name for name, entry in first["files"].items() if entry != second["files"][name]}
+    assert differing <= {"card.md"}
+    assert first["digest"] == second["digest"]
+    assert first["process"] == "own"
+    assert set(first["variants"]) == {"folded", "float16", "int8"}
 
 
-def test_kills_and_publishers_at_once(tmp_path):
-    command = [sys.executable, "-c", _PUBLISHERS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.split()) == ["me/net/1", "me/net/2"]
-    versions = zoo.list_versions(tmp_path)
-    # The rename is the publication: the third publisher was killed right after it.
-    assert [version.handle for version in versions] == ["me/net/1", "me/net/2", "me/net/3"]
-    for version in versions:
-        assert manifest.verify(version.path)["handle"] == version.handle
-    assert zoo.load("me/net", tmp_path).count_params() == 10
-    # The three that were killed before it left what no reader takes for a version.
-    leftovers = {name for name in os.listdir(tmp_path / "me" / "net")} - {"1", "2", "3"}
-    assert len(leftovers) == 3 and all(name.startswith(transaction.INCOMING) for name in leftovers)
+def test_the_same_again_is_the_same_version(tmp_path):
+    model = _tiny()
+    first = zoo.publish(model, "me/net", tmp_path, metrics={"loss": 0.5})
+    assert zoo.publish(model, "me/net", tmp_path, metrics={"loss": 0.5}) == first
+    assert zoo.publish(model, "me/net", tmp_path, metrics={"loss": 0.4}).version == 2
+    model.layers[-1].bias.assign([1.0, 2.0])
+    assert zoo.publish(model, "me/net", tmp_path, metrics={"loss": 0.5}).version == 3
+    assert os.listdir(tmp_path / "me") == ["net"]
+
+
+def test_a_parent_is_held_while_its_child_is_published(tmp_path, monkeypatch):
+    model = _tiny()
+    zoo.publish(model, "me/net", tmp_path)
+    zoo.publish(model, "me/net", tmp_path, description="Another.")
+    write = manifest.write
+
+    def collect_then_write(*arguments):
+        assert zoo.gc(["latest:1"], tmp_path, model="me/net").kept["me/net/1"] == "in use"
+        return write(*arguments)
+
+    monkeypatch.setattr(manifest, "write", collect_then_write)
+    zoo.publish(model, "you/net", tmp_path, parent="me/net/1")
+    assert zoo.gc(["latest:1"], tmp_path).kept["me/net/1"] == "parent of you/net/1"
+
+
+def test_a_variant_that_is_refused_is_left_out_with_a_warning(tmp_path):
+    with pytest.warns(UserWarning, match="without the variant 'int8': no calibration images"):
+        version = zoo.publish(_tiny(), "me/net", tmp_path, variants=("float16", "int8"))
+    assert list(version.manifest["variants"]) == ["float16"]
+    assert "no calibration images" in version.manifest["variants_refused"]["int8"]
+    assert not (version.path / "int8.tflite").exists()
+    assert "Not published, `int8`" in (version.path / "card.md").read_text()
+
+
+def test_a_model_that_writes_files_is_refused_unless_allowed(tmp_path):
+    model = _with(Printing())
+    with pytest.raises(zoo.UnsafeOperationError, match="PrintV2"):
+        zoo.publish(model, "me/net", tmp_path)
+    assert not os.listdir(tmp_path)
+    version = zoo.publish(model, "me/net", tmp_path, allow_operations=["PrintV2"])
+    with pytest.raises(zoo.UnsafeOperationError, match="PrintV2"):
+        zoo.load_saved_model(version.handle, tmp_path)
+    graph = zoo.load_saved_model(version.handle, tmp_path, allow_operations=["PrintV2"])
+    assert graph(np.ones((1, 4), "float32")).shape == (1, 2)
+
+
+_ORPHAN = """
+import os, sys
+import keras
+from keras_repvis import zoo
+from keras_repvis.zoo import exporting
+# The exporting process waits until it is told that it is alone.
+exporting._PROGRAM = exporting._PROGRAM.replace("exporting.main", "__import__('time').sleep(60), exporting.main")
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+popen = exporting.subprocess.Popen
+def tell(*arguments, **options):
+    process = popen(*arguments, **options)
+    print(process.pid, flush=True)
+    return process
+exporting.subprocess.Popen = tell
+zoo.publish(model, "me/net", sys.argv[1])
+"""
+
+
+def test_a_killed_publisher_takes_its_exporter_along_and_the_next_cleans_up(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", _ORPHAN, str(tmp_path)], stdout=subprocess.PIPE) as publisher:
+        exporter = int(publisher.stdout.readline())
+        publisher.kill()
+    deadline = time.monotonic() + 60
+    while pathlib.Path(f"/proc/{exporter}").exists() and "Z" not in pathlib.Path(f"/proc/{exporter}/stat").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert layout.leftovers(tmp_path / "me" / "net")
+    assert zoo.list_versions(tmp_path, shipped=False) == ()
+    assert zoo.publish(_tiny(), "me/net", tmp_path).version == 1
+    assert not layout.leftovers(tmp_path / "me" / "net")

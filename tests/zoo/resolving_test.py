@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from keras_repvis import zoo
-from keras_repvis.zoo import manifest
+from keras_repvis.zoo import manifest, resolving
+from keras_repvis.zoo.root import shipped_root
 
 
 @pytest.fixture(name="root")
@@ -77,3 +78,56 @@ def test_a_path_with_a_manifest_of_nothing(root):
     manifest.write(root / "a" / "b" / "2", {"handle": "../../etc"})
     with pytest.raises(zoo.IntegrityError, match="is not a name"):
         zoo.resolve(root / "a" / "b" / "2")
+
+
+def test_an_alias(root):
+    zoo.set_alias("a/b/2", "stable", root)
+    assert zoo.resolve("a/b@stable", root).handle == "a/b/2"
+    assert str(zoo.resolve("a/b@stable", root).path) == str(root / "a" / "b" / "2")
+
+
+def test_what_ships_with_the_package_is_found_in_every_zoo(tmp_path):
+    version = zoo.resolve("repvis/mobilenet_v2_digits", tmp_path / "none")
+    assert version.path == shipped_root() / version.handle
+    assert version.handle in [entry.handle for entry in zoo.list_versions(tmp_path)]
+    assert zoo.list_versions(tmp_path, shipped=False) == ()
+    assert version.verify()["handle"] == version.handle
+
+
+def test_a_shipped_number_is_not_given_again(put, tmp_path):
+    number = zoo.resolve("repvis/mobilenet_v2_digits", tmp_path).version
+    zoo.set_alias(f"repvis/mobilenet_v2_digits/{number}", "champion", tmp_path)
+    own = put(tmp_path, f"repvis/mobilenet_v2_digits/{number + 1}")
+    assert zoo.resolve("repvis/mobilenet_v2_digits", tmp_path).path == tmp_path / own
+    assert zoo.resolve("repvis/mobilenet_v2_digits@champion", tmp_path).version == number
+    assert zoo.resolve(f"repvis/mobilenet_v2_digits/{number}", tmp_path).path.is_relative_to(shipped_root())
+
+
+def test_a_version_is_kept_while_it_is_read(put, tmp_path):
+    for text in "xy":
+        put(tmp_path, "c/d", text)
+    with zoo.reading("c/d/1", tmp_path) as version:
+        assert zoo.gc(["latest"], tmp_path).kept["c/d/1"] == "in use"
+        assert version.path.is_dir()
+    assert zoo.gc(["latest"], tmp_path).deleted == ("c/d/1",)
+
+
+def test_a_version_collected_while_it_was_looked_up(put, tmp_path, monkeypatch):
+    for text in "xy":
+        put(tmp_path, "c/d", text)
+    hold, calls = resolving.locks.hold, []
+
+    def collect_then_hold(path, **options):
+        if not calls:
+            calls.append(path)
+            zoo.remove_alias("c/d", "old", tmp_path)
+            zoo.set_alias("c/d/2", "old", tmp_path)
+            monkeypatch.setattr(resolving.locks, "hold", hold)
+            zoo.gc(["latest"], tmp_path)
+        return hold(path, **options)
+
+    zoo.set_alias("c/d/1", "old", tmp_path)
+    monkeypatch.setattr(resolving.locks, "hold", collect_then_hold)
+    with zoo.reading("c/d@old", tmp_path) as version:
+        assert version.handle == "c/d/2"
+    assert calls and not (tmp_path / "c" / "d" / "1").exists()

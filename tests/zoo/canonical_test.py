@@ -1,0 +1,52 @@
+"""Files without times, addresses and chance."""
+
+import json
+import re
+import zipfile
+
+import keras
+import numpy as np
+
+from keras_repvis.zoo import canonical
+
+
+def _model():
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(3, name="a"), keras.layers.Dense(2, name="b")]
+    return keras.Sequential([keras.Input((4,), name="inputs"), *layers], name="net")
+
+
+def test_two_files_of_one_model_are_the_same_bytes(tmp_path):
+    paths = [tmp_path / name for name in ("one.keras", "two.keras")]
+    for path in paths:
+        _model().save(path)
+    assert paths[0].read_bytes() != paths[1].read_bytes()
+    for path in paths:
+        canonical.canonical_keras_file(path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    config = zipfile.ZipFile(paths[0]).read("config.json").decode()
+    assert set(re.findall(r'"shared_object_id": ([0-9]+)', config)) == {"1"}, "one policy, which several layers share"
+    assert "date_saved" not in json.loads(zipfile.ZipFile(paths[0]).read("metadata.json"))
+    loaded, inputs = keras.saving.load_model(paths[0]), np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(loaded(inputs), _model()(inputs))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_fingerprint_depends_on_the_content_alone(tmp_path):
+    from tensorflow.core.protobuf import fingerprint_pb2
+
+    uuids = []
+    for name, graph in (("one", b"graph"), ("two", b"graph"), ("three", b"other")):
+        directory = tmp_path / name
+        (directory / "variables").mkdir(parents=True)
+        (directory / "assets").mkdir()
+        (directory / "saved_model.pb").write_bytes(graph)
+        (directory / "variables" / "variables.index").write_bytes(b"index")
+        fingerprint = fingerprint_pb2.FingerprintDef(uuid=name, graph_def_program_hash=7)
+        (directory / "fingerprint.pb").write_bytes(fingerprint.SerializeToString())
+        canonical.canonical_saved_model(directory)
+        found = fingerprint_pb2.FingerprintDef.FromString((directory / "fingerprint.pb").read_bytes())
+        assert found.graph_def_program_hash == 7
+        assert not (directory / "assets").exists() and (directory / "variables").exists()
+        uuids.append(found.uuid)
+    assert uuids[0] == uuids[1] != uuids[2]
