@@ -5,6 +5,7 @@ import os
 from keras_repvis.zoo import handle as handles
 
 KERAS_FILE = "model.keras"
+SIGNATURE = ".sig"
 INCOMING = ".incoming-"
 TRASH = ".trash-"
 

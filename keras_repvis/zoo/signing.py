@@ -18,11 +18,11 @@ import os
 import pathlib
 import tempfile
 
-from keras_repvis.zoo import manifest, transaction, whole_file
+from keras_repvis.zoo import layout, manifest, transaction, whole_file
 from keras_repvis.zoo.manifest import IntegrityError
 from keras_repvis.zoo.resolving import Version, reading
 
-SUFFIX = ".sig"
+SUFFIX = layout.SIGNATURE
 # A signature lists some twenty files.
 _MAX_BYTES = 16 << 20
 

@@ -105,6 +105,7 @@ def remove(model_directory, number):
     trash = model_directory / f"{layout.TRASH}{uuid.uuid4().hex}"
     os.rename(model_directory / str(number), trash)
     flush(model_directory)
+    (model_directory / f"{number}{layout.SIGNATURE}").unlink(missing_ok=True)
     history.append(model_directory, "deleted", version=number)
     shutil.rmtree(trash, ignore_errors=True)
 

@@ -66,6 +66,13 @@ def test_a_line_that_nobody_keeps_goes_as_a_whole(root):
     assert sorted(os.listdir(root / "a" / "b")) == ["3", "5", "history.jsonl"]
 
 
+def test_a_signature_goes_with_its_version(root):
+    for number in (2, 5):
+        (root / "a" / "b" / f"{number}.sig").write_text("{}")
+    zoo.gc(["latest"], root)
+    assert sorted(os.listdir(root / "a" / "b")) == ["3", "5", "5.sig", "history.jsonl"]
+
+
 def test_keeps_what_an_alias_means(root):
     zoo.set_alias("a/b/2", "champion", root)
     zoo.set_alias("a/b/2", "stable", root)

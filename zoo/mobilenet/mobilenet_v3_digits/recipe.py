@@ -1,4 +1,4 @@
-"""MobileNetV3-Small at width 0.25 on real handwritten digits: squeeze-excite and hard swish.
+"""MobileNetV3-Small at width 0.15 on real handwritten digits: squeeze-excite and hard swish.
 
 Command: repvis-zoo make repvis/mobilenet_v3_digits
 Expected time: at most 4 minutes on two processor cores, no network
@@ -18,7 +18,7 @@ def get_config():
             model="mobilenet_v3_small",
             dataset="repvis_digits",
             image_size=32,
-            width_multiplier=0.25,
+            width_multiplier=0.15,
             stem_strides=2,
             batch_norm_momentum=0.9,
             epochs=40,
