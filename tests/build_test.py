@@ -126,7 +126,8 @@ def test_third_party_imports_are_comments(source):
     (package, name), = OWNERS.get(source, [(None, None)])
     assert package is not None, HINT
     _, others = imports_of(source)
-    names = {"absl": "absl-py", "google": "protobuf", "PIL": "Pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+    names = {"absl": "absl-py", "google": "protobuf", "PIL": "Pillow"}
+    names |= {"skimage": "scikit-image", "sklearn": "scikit-learn"}
     wanted = {re.sub("[-_]", "-", names.get(other, other)).lower() for other in others}
     assert {re.sub("[-_]", "-", pip).lower() for pip in TARGETS[package, name]["pip"]} == wanted, HINT
 

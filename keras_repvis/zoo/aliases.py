@@ -103,11 +103,11 @@ def rollback(handle, root=None):
         {'champion': 2, 'previous': 1} {'champion': 1, 'previous': 2}
     """
     parsed = handles.parse(handle)
+    # Now, so that what is refused changes nothing; and again when the model is held.
+    _check_can_roll_back(handle, list_aliases(handle, root))
 
     def change(aliases):
-        missing = [name for name in (CHAMPION, PREVIOUS) if name not in aliases]
-        if missing:
-            raise ValueError(f"handle={handle!r} cannot be rolled back: there is no {missing[0]!r} among its aliases.")
+        _check_can_roll_back(handle, aliases)
         resolve(f"{parsed.publisher}/{parsed.model}/{aliases[PREVIOUS]}", root)
         return {**aliases, CHAMPION: aliases[PREVIOUS], PREVIOUS: aliases[CHAMPION]}
 
@@ -135,6 +135,12 @@ def list_aliases(handle, root=None):
     for place in reversed(roots(root)):
         found.update(alias_file.read(place / parsed.publisher / parsed.model))
     return found
+
+
+def _check_can_roll_back(handle, aliases):
+    missing = [name for name in (CHAMPION, PREVIOUS) if name not in aliases]
+    if missing:
+        raise ValueError(f"handle={handle!r} cannot be rolled back: there is no {missing[0]!r} among its aliases.")
 
 
 def _change(parsed, root, change, must_exist=None):

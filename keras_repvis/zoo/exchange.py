@@ -64,12 +64,13 @@ def import_version(file, root=None):
         VersionExistsError: If another version has its handle, or had it.
 
     Example:
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> from keras_repvis import zoo
-        >>> zoo.import_version("README.md", tempfile.mkdtemp())
-        Traceback (most recent call last):
-        ...
-        keras_repvis.zoo.manifest.IntegrityError: README.md...
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = pathlib.Path(directory, "v1.tar")
+        ...     _ = zoo.export_version("repvis/mobilenet_v1_digits", file, root=directory)
+        ...     print(zoo.import_version(file, pathlib.Path(directory, "mine")).handle)
+        repvis/mobilenet_v1_digits/1
     """
     root = find_root(root)
     # Whose it is stands in the manifest, which is inside: it is unpacked beside the publishers first.

@@ -109,6 +109,10 @@ def resolve(handle, root=None):
 def reading(handle, root=None):
     """Resolve `handle`, and keep the version from being collected while the block reads it.
 
+    Args:
+        handle: As in `resolve`.
+        root: Root of the zoo; see `find_root`.
+
     Yields:
         A `Version`.
 

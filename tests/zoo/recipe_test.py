@@ -10,10 +10,16 @@ from keras_repvis.data import Source
 from keras_repvis.zoo import recipe as recipes
 
 _CONFIG = training.Classification(
-    "mobilenet_v1", width_multiplier=0.1, image_size=16, epochs=2, batch_size=64, batch_norm_momentum=0.9
+    "mobilenet_v1",
+    width_multiplier=0.1,
+    image_size=16,
+    stem_strides=1,
+    epochs=4,
+    learning_rate=1e-2,
+    batch_norm_momentum=0.8,
 )
 _TEXTS = {"description": "Digits.", "intended_use": "Tests.", "limits": "Digits only."}
-_RECIPE = zoo.Recipe("me/digits", _CONFIG, (1, 2), 0.05, variants=("folded", "int8"), **_TEXTS)
+_RECIPE = zoo.Recipe("me/digits", _CONFIG, (1, 2), 0.3, variants=("folded", "int8"), **_TEXTS)
 
 
 @pytest.fixture(scope="module", name="made")
@@ -33,7 +39,7 @@ def test_the_first_seed_is_published_with_its_evidence(made):
     assert record["description"] == "Digits." and "folded" in record["variants"]
     assert {"int8"} <= record["variants"].keys() | record["variants_refused"].keys()
     assert "no calibration images" not in str(record["variants_refused"])
-    assert "--learning_rate=0.001" in (version.path / "card.md").read_text()
+    assert "--learning_rate=0.01" in (version.path / "card.md").read_text()
     assert (version.path / "saliency.png").read_bytes().startswith(b"\x89PNG")
 
 
