@@ -124,7 +124,7 @@ def start_child(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def _exports_in_children(request):
-    """Let `zoo.publish` export in a `Child`, which need not import TensorFlow; programs that tests start do as usual."""
+    """Let `zoo.publish` export in a `Child`, which need not import TensorFlow; programs that tests start do as ever."""
     from keras_repvis.zoo import exporting
 
     def start_process(job_file):
