@@ -65,8 +65,7 @@ def publish(
         metrics: Mapping of names to measured numbers, for instance {"test_accuracy": 0.98}, added to the evidence's.
             Default none.
         training: Mapping that says how the model was trained: flags, seed. Default none.
-        data: Mapping that says on what, or an object with a `fingerprint` such as a `data.Source`; None for the
-            evidence's.
+        data: Mapping that says on what, or an object with a `fingerprint` such as a `data.Source`. Default none.
         licence: SPDX name of the weights' licence. Default "Apache-2.0".
         description: One sentence for people.
         parent: Handle of the published version this one was made from, in the same zoo, or None.
@@ -108,7 +107,7 @@ def publish(
     measured = provenance.plain("metrics", evidence and evidence.metrics)
     facts = {
         "calibration": provenance.plain("calibration", evidence and evidence.calibration),
-        "data": provenance.describe_data(evidence.data if data is None and evidence else data),
+        "data": provenance.describe_data(data),
         "description": provenance.text("description", description),
         "intended_use": provenance.text("intended_use", intended_use),
         "licence": provenance.text("licence", licence, required=True),

@@ -11,6 +11,8 @@ import tempfile
 
 import numpy as np
 
+from keras_repvis.zoo import operations
+
 _PROGRAM = """
 import sys
 import numpy as np
@@ -33,6 +35,7 @@ def replay(directory, inputs):
 
     Raises:
         ValueError: If the process fails; the message ends with what it said.
+        UnsafeOperationError: If the SavedModel can do more than compute.
 
     Example:
         >>> import numpy as np
@@ -44,6 +47,7 @@ def replay(directory, inputs):
     directory = pathlib.Path(directory)
     if not (directory / "saved_model.pb").is_file():
         raise ValueError(f"directory={str(directory)!r} holds no SavedModel.")
+    operations.check_operations(directory)
     with tempfile.TemporaryDirectory() as temporary:
         before, after = pathlib.Path(temporary, "inputs.npy"), pathlib.Path(temporary, "outputs.npy")
         np.save(before, inputs)

@@ -1,7 +1,6 @@
 """repvis-quickstart as a newcomer runs it, with one seed and few epochs."""
 
 import json
-import pathlib
 import re
 import subprocess
 import sys
