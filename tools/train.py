@@ -146,6 +146,7 @@ def main(argv):
     )
     if training.is_chief(strategy):
         print(json.dumps(conclude(config, trained, test)))
+    training.wait_for_workers(strategy)
 
 
 def open_test(config):

@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "progress": ["Progress"],
         "ramps": ["cosine_ramp_down", "linear_ramp_up", "sigmoid_ramp_down", "sigmoid_ramp_up"],
         "replica_state": ["set_batch_norm", "spread_seeds"],
-        "replicas": ["is_chief", "strategy"],
+        "replicas": ["is_chief", "strategy", "wait_for_workers"],
         "run_directory": ["RunDirectory"],
         "schedules": ["make_schedule"],
         "seeds": ["train_seeds"],

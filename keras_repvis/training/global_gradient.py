@@ -34,7 +34,8 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
 
     Raises:
         TypeError: If `inner_optimizer` is no Keras optimiser, or wrapped already.
-        ValueError: If a number is out of range, or `inner_optimizer` accumulates or scales the loss by itself.
+        ValueError: If a number is out of range, or `inner_optimizer` accumulates or scales the loss by itself; when it
+            is built, if it is to overwrite weights with their average under replicas.
 
     Example:
         >>> import keras
@@ -90,6 +91,12 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
         """Create the slots of the optimiser, the accumulators and the counters."""
         if self.built:
             return
+        inner = self.inner_optimizer
+        if inner.use_ema and inner.ema_overwrite_frequency and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ValueError(
+                f"ema_overwrite_frequency={inner.ema_overwrite_frequency} of {inner.name} does not work under "
+                "replicas; use training.WeightAverage."
+            )
         super().build(var_list)
         self._non_finite_steps = self._scalar("non_finite_steps", "int64")
         self._left_out_steps = self._scalar("left_out_steps", "int64")

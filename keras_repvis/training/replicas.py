@@ -91,6 +91,29 @@ def worker_index(strategy):
     return resolver.task_id + ("chief" in resolver.cluster_spec().jobs)
 
 
+def wait_for_workers(strategy):
+    """Return when every worker has come here; at once where there is only one process.
+
+    A worker that leaves while another still computes makes TensorFlow report a lost connection.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        None.
+
+    Example:
+        >>> keras_repvis.training.wait_for_workers(keras_repvis.training.strategy("one_device"))
+    """
+    if not is_multi_worker(strategy):
+        return
+
+    def meet():
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+    tf.function(lambda: strategy.run(meet))()
+
+
 def is_multi_worker(strategy):
     """Return whether several processes take each step together.
 

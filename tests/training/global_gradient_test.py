@@ -469,3 +469,13 @@ def test_wrong_calls_are_named():
         optimizer.apply([tf.ones(1)])
     optimizer.apply([], [])
     assert float(weight[0]) == 1.0
+
+
+def test_overwriting_weights_with_their_average_is_refused_under_replicas():
+    def make():
+        inner = keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=2)
+        return training.GlobalGradientOptimizer(inner)
+
+    Bench(ONE, make)
+    with pytest.raises(ValueError, match="ema_overwrite_frequency=2 of SGD does not work under replicas"):
+        Bench(TWO, make)
