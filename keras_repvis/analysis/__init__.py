@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["attribution", "information"],
     submod_attrs={
         "calibration": ["Calibration", "ReliabilityBin", "measure_calibration"],
+        "representation": ["Representation"],
         "unsupported": ["UnsupportedModelError"],
     },
 )
