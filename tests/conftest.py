@@ -38,6 +38,21 @@ def pytest_unconfigure(config):
         shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
+# Minutes in few tests: begun first, so that no worker is left alone with them at the end.
+_LONG = ("kill_test.py", "kill_while_saving_test.py", "multi_worker_test.py", "publishing_test.py", "recipe_test.py")
+
+
+def pytest_configure(config):
+    """Keep the order below, where pytest-xdist would begin with the files of most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of long files first."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 class _TensorFlowSettings(importlib.abc.MetaPathFinder):
     """Sets TensorFlow up as soon as a test imports it; a test that needs no TensorFlow does not wait for it."""
 

@@ -142,8 +142,8 @@ def test_a_pattern_that_matches_nothing_names_the_nearest_and_freezes_nothing(mo
     everything = trainable(mobilenet)
     with pytest.raises(ValueError, match=r"'block_2/\*' matches no layer.* Nearest: (block_2_\w+,? ?){5}\."):
         freeze(mobilenet, ["stem_*", "block_2/*"])
-    with pytest.raises(ValueError, match="'clasifier' matches no layer.* Nearest: classifier, "):
-        freeze(mobilenet, "clasifier")
+    with pytest.raises(ValueError, match="'logit' matches no layer.* Nearest: logits, "):
+        freeze(mobilenet, "logit")
     with pytest.raises(ValueError, match="3 matches no layer"):
         freeze(mobilenet, [3])
     assert trainable(mobilenet) == everything

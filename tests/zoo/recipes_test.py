@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_repvis import training, zoo
-from keras_repvis.zoo import handle
+from keras_repvis.zoo import handle, manifest
 
 ZOO = pathlib.Path(__file__).resolve().parents[2] / "zoo"
 RECIPES = sorted(ZOO.glob("*/*/recipe.py"))
@@ -48,8 +48,8 @@ def test_form(path):
 def test_its_model_ships_and_is_what_the_recipe_says(path, tmp_path):
     recipe = _load(path).get_config()
     version = zoo.resolve(recipe.handle, tmp_path)
-    assert version.path == ZOO / version.handle
     record = version.verify()
+    assert record == manifest.read(ZOO / version.handle), "what is installed is what is in the tree"
     assert record["training"] == {**recipe.training.settings(), "seed": recipe.seeds[0], "test_split": "test"}
     assert record["metrics"]["accuracy"] >= recipe.reach - 0.02
     assert set(record["variants"]) == set(recipe.variants)
