@@ -113,8 +113,13 @@ def _run(job):
 
 def start_process(job_file):
     """Run `main` on `job_file` in a new process; return its exit code and the end of what it said."""
-    # A fixed hash seed: sets of names keep their order.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",  # Sets of names keep their order.
+        "CUDA_VISIBLE_DEVICES": "-1",  # This process may hold the memory of the accelerators.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+    }
     command = [sys.executable, "-c", _PROGRAM, job_file, json.dumps(sys.path)]
     with tempfile.TemporaryFile() as said:
         pipes = {"stdin": subprocess.PIPE, "stdout": said, "stderr": said}
