@@ -91,7 +91,7 @@ class Representation:
                 raise ValueError(f"layer={one!r} is not accepted: expected a name, a path or an integer.")
             if not is_model and one != "output":
                 raise UnsupportedModelError(f"layer={one!r}: the layers of {type(model).__name__} cannot be seen.")
-        self._compiled = tf.function(lambda inputs: self.trace(inputs)[0], autograph=False, reduce_retracing=True)
+        self._compiled = tf.function(self._codes, autograph=False, reduce_retracing=True)
 
     def __call__(self, inputs):
         count = _length(inputs)
@@ -103,17 +103,20 @@ class Representation:
         return codes[0] if self._one else codes
 
     def trace(self, inputs):
-        """Return (list of codes, outputs of the model) as tensors, the codes in float32.
+        """Return (list of codes, outputs of the model) as tensors, in the types the model computes in.
 
         For use within a `tf.function` or under a `tf.GradientTape`: the outputs are computed from the codes, and both
         from the inputs, so that gradients flow between any two of them.
         """
         found, outputs = self._find(inputs)
-        return [tf.cast(code, "float32") for _, code in found], outputs
+        return [code for _, code in found], outputs
 
     def paths(self, inputs):
         """Return the tuple of the paths of the layers that are the code of `inputs`."""
         return tuple(path for path, _ in self._find(tf.nest.map_structure(lambda array: array[:1], inputs))[0])
+
+    def _codes(self, inputs):
+        return [tf.cast(code, "float32") for code in self.trace(inputs)[0]]
 
     def _find(self, inputs):
         """Return (list of (path, code), outputs)."""

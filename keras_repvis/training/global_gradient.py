@@ -20,9 +20,10 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
        each replica's share; here the optimiser clips the gradient that one device would have. The sparse gradient of an
        embedding is made dense, so that rows which occur twice are summed before they are clipped.
     2. They are divided by the loss scale s, when there is one.
-    3. If an element of one of them is not finite, on any replica, the step is left out: weights, slots and iteration
-       count stay. `left_out_steps` counts it, `non_finite_steps` too unless the loss scale s is above 1: then this is
-       expected now and then, and s is halved. It is doubled after `growth_steps` good steps in a row.
+    3. If an element of one of them is not finite, on any replica, or the sum of its elements is beyond 3e38, the step
+       is left out: weights, slots and iteration count stay. `left_out_steps` counts it, `non_finite_steps` too unless
+       the loss scale s is above 1: then this is expected now and then, and s is halved. It is doubled after
+       `growth_steps` good steps in a row.
     4. With `accumulation_steps` = k, the gradients of k calls are averaged, and the optimiser acts on each k-th call.
 
     Args:
@@ -134,7 +135,8 @@ class GlobalGradientOptimizer(keras.optimizers.LossScaleOptimizer):
         if self.loss_scale is not None:
             # Not in float16, which cannot hold a scale above 2^15.
             grads = [keras.ops.divide(grad, self.dynamic_scale.value) for grad in grads]
-        finite = tf.stack([tf.reduce_all(tf.math.is_finite(grad)) for grad in grads])
+        # A sum with an element that is not finite is not either: one operation a gradient, where each counts.
+        finite = tf.math.is_finite(tf.stack([tf.reduce_sum(tf.cast(grad, "float32")) for grad in grads]))
         if tf.__internal__.distribute.strategy_supports_no_merge_call():
             self._branch(finite, lambda branch, *arguments: branch(*arguments), grads, variables)
         else:

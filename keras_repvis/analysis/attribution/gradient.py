@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
+from keras_repvis.analysis.attribution import relu_rules
+from keras_repvis.analysis.representation import Representation
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
 REDUCTIONS = ("max_abs", "l2", "sum")
@@ -38,8 +40,13 @@ class Attribution:
 class Gradient:
     """Map of |df_c/dx| reduced over the channels of the image.
 
+    Propagated back only to an inner layer, the map tells better which units the class depends on than one at the
+    image does.
+
     Args:
         model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
+        layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`, "spatial" for
+            the last activation that has positions.
         reduction: How the channels k of g = df_c/dx become one number: "max_abs" is max_k |g_k| (the paper's), "l2" is
             (sum_k g_k^2)^(1/2), "sum" is sum_k g_k, which keeps the sign.
         batch_size: Integer >= 1, images that are differentiated at once; bounds the memory.
@@ -49,7 +56,8 @@ class Gradient:
         targets: Class index, or array of `batch` class indices, or None for the class with the largest score.
 
     Returns:
-        `Attribution`; diagnostics "target" (the class explained) and "score" (f_c).
+        `Attribution`, its maps (batch, height, width) of the size of the image or of the layer; diagnostics "target"
+        (the class explained) and "score" (f_c).
 
     Raises:
         UnsupportedModelError: If the model has several inputs or outputs, if its output is not (batch, classes), or if
@@ -68,13 +76,17 @@ class Gradient:
         and Saliency Maps", 2014, section 3.1.
     """
 
-    def __init__(self, model, reduction="max_abs", batch_size=64):
+    # What goes back through a rectifier; see `relu_rules`.
+    _rule = "gradient"
+
+    def __init__(self, model, layer=None, reduction="max_abs", batch_size=64):
         checks.one_of("reduction", reduction, REDUCTIONS)
         checks.number("batch_size", batch_size, low=1, integer=True)
         if not isinstance(model, keras.Model):
             raise ValueError(f"model={model!r} is not accepted: expected a keras.Model.")
         _check_model(model)
         self.model = model
+        self._phi = None if layer is None else Representation(model, layer)
         self.reduction = reduction
         self.batch_size = batch_size
         self.classes = model.outputs[0].shape[-1]
@@ -94,18 +106,24 @@ class Gradient:
         return Attribution(maps=np.concatenate(maps), diagnostics=diagnostics)
 
     def _scores_and_maps(self, images, targets):
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            outputs = tf.cast(self.model(images, training=False), "float32")
-            classes = tf.where(targets < 0, tf.argmax(outputs, axis=-1), targets)
-            scores = tf.gather(outputs, classes, batch_dims=1)
-        gradients = tape.gradient(scores, images)
+        start, outputs = images, None
+        if self._phi is None:
+            outputs = self.model(images, training=False)
+        else:
+            (start,), outputs = self._phi.trace(images)
+            _check_spatial(start)
+        outputs = tf.cast(outputs, "float32")
+        classes = tf.where(targets < 0, tf.argmax(outputs, axis=-1), targets)
+        scores = tf.gather(outputs, classes, batch_dims=1)
+        relu_rules.apply(self._rule, start, scores, self.model.name)
+        # A tape would pass over the rule.
+        gradients = tf.gradients(scores, start)[0]
         if gradients is None:
             raise UnsupportedModelError(
                 f"model={self.model.name!r}: no gradient reaches the image. A layer between the image and the output "
                 "is not differentiable (a cast to integers, a rounding or an argmax)."
             )
-        return self._reduce(gradients), scores, classes
+        return self._reduce(tf.cast(gradients, "float32")), scores, classes
 
     def _reduce(self, gradients):
         if self.reduction == "max_abs":
@@ -138,6 +156,11 @@ def _check_model(model):
             f"model={model.name!r} maps {model.inputs[0].shape} to {model.outputs[0].shape}: expected images "
             "(batch, height, width, channels) to scores (batch, classes)."
         )
+
+
+def _check_spatial(code):
+    if code.shape.rank != 4:
+        raise ValueError(f"layer has outputs {code.shape}: expected (batch, height, width, channels).")
 
 
 def _as_images(images, shape):

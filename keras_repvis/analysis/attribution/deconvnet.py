@@ -1,0 +1,43 @@
+"""DeConvNet: only positive signals go back through a rectifier.
+
+The output f_c is propagated back to the image as a gradient is, but at each rectifier y = max(x, 0) the signal p from
+above becomes p [p > 0], whatever x was. Maps are sharp and select poorly in space: much of their structure does not
+depend on the class.
+"""
+
+from keras_repvis.analysis.attribution.gradient import Gradient
+
+
+class DeConvNet(Gradient):
+    """Map of f_c propagated back with the rule p [p > 0] at rectifiers.
+
+    Args:
+        model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
+        layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`.
+        reduction: "max_abs", "l2" or "sum"; see `Gradient`.
+        batch_size: Integer >= 1, images that are propagated at once; bounds the memory.
+
+    Call arguments:
+        images: float32 array (batch, height, width, channels) in [0, 1]; any batch size.
+        targets: Class index, or array of `batch` class indices, or None for the class with the largest score.
+
+    Returns:
+        `Attribution`, as `Gradient` does.
+
+    Raises:
+        UnsupportedModelError: As `Gradient`; and if the model has no rectifier, or one that cannot be seen.
+        ValueError: If images, targets or the layer do not fit the model.
+
+    Example:
+        >>> import numpy as np
+        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> method = keras_repvis.analysis.attribution.DeConvNet(model)
+        >>> method(np.full((2, 32, 32, 1), 0.5, "float32"), targets=3).maps.shape
+        (2, 32, 32)
+
+    Reference:
+        Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014; as one of three reversals in
+        Mahendran and Vedaldi, "Salient Deconvolutional Networks", 2016.
+    """
+
+    _rule = "deconvnet"

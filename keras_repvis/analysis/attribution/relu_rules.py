@@ -1,0 +1,122 @@
+"""One network, three ReLU reversals: what goes back through a rectifier y = max(x, 0) for a signal p from above.
+
+    gradient    p [x > 0]              Simonyan, Vedaldi and Zisserman 2014
+    deconvnet   p [p > 0]              Zeiler and Fergus 2014
+    guided      p [x > 0] [p > 0]      Springenberg et al. 2015
+
+All else, pooling switches and transposed convolutions, is the same. ReLU6 is a rectifier whose gate closes at x >= 6
+too. For a leaky ReLU of slope a the guided rule is p [p > 0] times its derivative, 1 or a. Smooth activations, and the
+hard sigmoid inside a hard swish, are no rectifiers: they keep their gradient under all three rules.
+
+The rules are set on the operations of the graph that TensorFlow has traced, so nested, subclassed, shared and
+mixed-precision models need nothing special, and no layer is changed.
+"""
+
+import tensorflow as tf
+
+from keras_repvis.analysis.unsupported import UnsupportedModelError
+
+RULES = ("gradient", "deconvnet", "guided")
+_RECTIFIERS = ("Relu", "Relu6", "LeakyRelu")
+# They call functions with operations of their own, which cannot be seen from here.
+_HIDING = ("Case", "For", "If", "PartitionedCall", "StatefulPartitionedCall", "StatelessCase", "StatelessIf",
+           "StatelessWhile", "While", "XlaLaunch", "SymbolicGradient", "RemoteCall")
+
+
+def apply(rule, start, end, name):
+    """Let every rectifier between two tensors of a graph propagate back by `rule`, in `tf.gradients` after this.
+
+    Args:
+        rule: "gradient", "deconvnet" or "guided".
+        start: Symbolic tensor, where propagation ends.
+        end: Symbolic tensor, where it begins.
+        name: Name of the model, for errors.
+
+    Returns:
+        Number of rectifiers between the two.
+
+    Raises:
+        UnsupportedModelError: If there are none, or some may hide in a function; not for "gradient".
+    """
+    if rule == "gradient":
+        return 0
+    between = _forward(start) & _backward(end)
+    hiding = sorted(operation.name for operation in between if operation.type in _HIDING)
+    if hiding:
+        raise UnsupportedModelError(
+            f"model={name!r} computes {hiding[0]} in a function of its own (a tf.function, a loop or a loaded "
+            "SavedModel), where its rectifiers cannot be seen."
+        )
+    rectifiers = [op for op in between if op.type in _RECTIFIERS and not _is_hard_sigmoid(op)]
+    if not rectifiers:
+        raise UnsupportedModelError(
+            f"model={name!r} has no rectifier (ReLU, ReLU6 or leaky ReLU) on the way back: this would be its gradient."
+        )
+    for operation in rectifiers:
+        value = tf.compat.v1.AttrValue(s=f"Repvis{rule.capitalize()}{operation.type}".encode())
+        operation._set_attr("_gradient_op_type", value)
+    return len(rectifiers)
+
+
+def _positive(signal):
+    return tf.where(signal > 0, signal, tf.zeros_like(signal))
+
+
+@tf.RegisterGradient("RepvisDeconvnetRelu")
+@tf.RegisterGradient("RepvisDeconvnetRelu6")
+@tf.RegisterGradient("RepvisDeconvnetLeakyRelu")
+def _deconvnet(operation, signal):
+    return _positive(signal)
+
+
+@tf.RegisterGradient("RepvisGuidedRelu")
+def _guided_relu(operation, signal):
+    return tf.where(operation.outputs[0] > 0, _positive(signal), tf.zeros_like(signal))
+
+
+@tf.RegisterGradient("RepvisGuidedRelu6")
+def _guided_relu6(operation, signal):
+    outputs = operation.outputs[0]
+    return tf.where((outputs > 0) & (outputs < 6), _positive(signal), tf.zeros_like(signal))
+
+
+@tf.RegisterGradient("RepvisGuidedLeakyRelu")
+def _guided_leaky_relu(operation, signal):
+    signal = _positive(signal)
+    return tf.where(operation.inputs[0] > 0, signal, signal * operation.get_attr("alpha"))
+
+
+def _is_hard_sigmoid(operation):
+    """Return whether this is the ReLU6 in relu6(x + 3) / 6."""
+    added = operation.inputs[0].op
+    shifted = added.type in ("Add", "AddV2") and any(_is_constant(x, 3.0) for x in added.inputs)
+    scalings = [op for op in operation.outputs[0].consumers() if op.type in ("RealDiv", "Mul")]
+    scaled = any(_is_constant(x, 6.0) or _is_constant(x, 1 / 6) for op in scalings for x in op.inputs)
+    return operation.type == "Relu6" and shifted and scaled
+
+
+def _is_constant(tensor, value):
+    found = tf.get_static_value(tensor)
+    return found is not None and found.size == 1 and abs(float(found) - value) < 1e-2
+
+
+def _forward(tensor):
+    """Return the set of operations that depend on `tensor`."""
+    found, waiting = set(), list(tensor.consumers())
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [consumer for output in operation.outputs for consumer in output.consumers()]
+    return found
+
+
+def _backward(tensor):
+    """Return the set of operations that `tensor` depends on."""
+    found, waiting = set(), [tensor.op]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [source.op for source in operation.inputs]
+    return found
