@@ -52,6 +52,16 @@ def test_it_is_reproduced_from_the_manifest(made):
     assert found.same_weights or abs(found.found - found.published) <= found.allowed
 
 
+def test_the_same_weights_are_known_as_such(made, monkeypatch):
+    root, version, _ = made
+    model = zoo.load(version.handle, root)
+    trained = training.TrainedClassifier(model, history=[], train=None)
+    monkeypatch.setattr(recipes.training, "train", lambda config, **_: trained)
+    assert zoo.reproduce("me/digits", root, progress=False).same_weights
+    model.weights[0].assign(model.weights[0] * 1.0001)
+    assert not zoo.reproduce("me/digits", root, progress=False).same_weights
+
+
 def test_another_training_does_not_agree(made, monkeypatch):
     root, _, _ = made
     train = training.train
