@@ -191,16 +191,18 @@ def put_fixture():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A directory on a disk of its own of 500 kB."""
+    """A directory on a disk of its own of 500 kB, full after a few files.
+
+    Where nobody may mount one, what a full disk does is still tested by raising its error at each place.
+    """
     directory = tmp_path / "disk"
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "none", str(directory)]
     try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("only root may make a file system of 500 kB and fill it")
+        subprocess.run(mount, capture_output=True, check=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        pytest.skip(f"a file system of 500 kB to fill may not be mounted here, root may as a rule: {reason}")
     yield directory
     subprocess.run(["umount", str(directory)], check=True)
 

@@ -1,4 +1,4 @@
-"""A process that trains the learner of programs/ in children of its own, and kills them."""
+"""Two small streams, and a process that trains the learner of programs/ in children of its own and kills them."""
 
 import json
 import os
@@ -79,3 +79,20 @@ def kill_and_go_on(server, alone, tmp_path):
         assert answer["history"] == alone["history"]
 
     return killed
+
+
+@pytest.fixture(scope="module")
+def stream():
+    """3 steps an epoch."""
+    from keras_repvis import data
+
+    return data.Stream(data.Source("repvis_digits", "train[:48]"), 16, seed=1)
+
+
+@pytest.fixture(scope="module")
+def validation():
+    """8, 8 and 4 examples."""
+    from keras_repvis import data
+
+    source = data.Source("repvis_digits", "train[60:80]")
+    return data.Stream(source, 8, shuffle=False, drop_remainder=False)

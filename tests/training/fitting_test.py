@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_repvis import data, training
+from keras_repvis import training
 
 # Keras' own fit complains of any tf.data.Dataset.
 pytestmark = pytest.mark.filterwarnings("ignore:.*shuffle=True.*was passed")
@@ -13,17 +13,6 @@ HOOKS = (
     *("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_test_begin", "on_test_end"),
     *("on_train_batch_begin", "on_train_batch_end", "on_test_batch_begin", "on_test_batch_end"),
 )
-
-
-@pytest.fixture(scope="module")
-def stream():
-    return data.Stream(data.Source("repvis_digits", "train[:48]"), 16, seed=1)  # 3 steps an epoch.
-
-
-@pytest.fixture(scope="module")
-def validation():
-    source = data.Source("repvis_digits", "train[60:80]")
-    return data.Stream(source, 8, shuffle=False, drop_remainder=False)  # 8, 8 and 4 examples.
 
 
 class Recorder(keras.callbacks.Callback):

@@ -11,17 +11,6 @@ from keras_repvis import data, training
 from keras_repvis.training import loop
 
 
-@pytest.fixture(scope="module")
-def stream():
-    return data.Stream(data.Source("repvis_digits", "train[:48]"), 16, seed=1)  # 3 steps an epoch.
-
-
-@pytest.fixture(scope="module")
-def validation():
-    source = data.Source("repvis_digits", "train[60:80]")
-    return data.Stream(source, 8, shuffle=False, drop_remainder=False)  # 8, 8 and 4 examples.
-
-
 class Epochs(keras.callbacks.Callback):
     """Keeps the numbers of the epochs that are trained."""
 

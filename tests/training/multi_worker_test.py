@@ -35,6 +35,7 @@ def start(command):
 
 def results(output):
     found = [json.loads(pathlib.Path(f"{output}-{worker}.json").read_text()) for worker in (0, 1)]
+    assert all(each["waited"] for each in found)
     return [each["digests"] for each in found], [each["history"] for each in found]
 
 

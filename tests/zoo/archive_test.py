@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import os
-import pathlib
 import random
 import resource
 import shutil

@@ -2,7 +2,8 @@
 
 OPTIONS is a JSON object: {"rate", "noise", "batch_norm"} of the learner, and "kill": {"worker", "step"} for a worker
 that kills itself after so many steps, "stop": the same for one that sends itself SIGTERM.
-Writes OUTPUT-<worker>.json with the history and the hash of the state, and OUTPUT-<worker>.npz with the weights.
+Writes OUTPUT-<worker>.json with the history, the hash of the state and whether it waited for the first worker, which
+comes late, and OUTPUT-<worker>.npz with the weights.
 """
 
 import importlib.util
@@ -11,6 +12,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 import keras
 import numpy as np
@@ -50,7 +52,13 @@ def main(argv):
             callbacks.append(Signal(number, wish["step"]))
     model, history, digests = learner.train(run, strategy, callbacks, **options)
     np.savez(f"{output}-{worker}.npz", *model.get_weights())
-    pathlib.Path(f"{output}-{worker}.json").write_text(json.dumps({"history": history, "digests": digests}))
+    arrived = pathlib.Path(f"{output}-first-arrived")
+    if worker == 0:
+        time.sleep(2 * (name == "multi_worker"))  # The others are here long before.
+        arrived.touch()
+    training.wait_for_workers(strategy)
+    result = {"history": history, "digests": digests, "waited": arrived.exists()}
+    pathlib.Path(f"{output}-{worker}.json").write_text(json.dumps(result))
 
 
 if __name__ == "__main__":
