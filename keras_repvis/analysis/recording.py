@@ -28,7 +28,7 @@ class Call:
     leaf: bool = True
 
 
-def record(model, inputs, training=False):
+def record(model, inputs, training=False, change=None):
     """Call `model` and note the call of every layer and operation within.
 
     The model is not changed, nor is anything computed twice. Inside a `tf.function` the outputs are tensors of its
@@ -39,6 +39,8 @@ def record(model, inputs, training=False):
         model: `keras.Model`.
         inputs: What it takes.
         training: Whether to call it in training mode. Default False.
+        change: Function from a finished `Call` to the outputs that the model goes on with in place of `call.outputs`,
+            which keeps what the layer itself returned; or None.
 
     Returns:
         The pair (outputs of the model, list of `Call` in the order in which the calls began).
@@ -64,7 +66,7 @@ def record(model, inputs, training=False):
                 call.outputs = original(operation, *arguments, **options)
             finally:
                 open_calls.pop()
-            return call.outputs
+            return call.outputs if change is None else change(call)
 
         return noted
 

@@ -111,6 +111,38 @@ class Representation:
         found, outputs = self._find(inputs)
         return [code for _, code in found], outputs
 
+    def replace(self, inputs, change):
+        """Return the outputs of the model with its one code replaced by `change(code)`, for use as `trace` is.
+
+        Args:
+            inputs: What the model takes.
+            change: Function from the code, in the type the model computes in, to a tensor of the same shape.
+
+        Returns:
+            The outputs of the model, computed from the new code.
+
+        Raises:
+            ValueError: If this is a representation by several layers, or `change` returns another shape.
+            UnsupportedModelError: If the code is the output of the model.
+        """
+        if not self._one:
+            raise ValueError(f"layer={self._layers!r}: one layer is replaced at a time.")
+        path = self.paths(inputs)[0]
+        if self._layers == ["output"]:
+            raise UnsupportedModelError("layer='output': nothing is computed from it that it could be replaced for.")
+
+        def replaced(call):
+            if call.path != path:
+                return call.outputs
+            code = _tensor(path, call.outputs)
+            new = tf.cast(change(code), code.dtype)
+            if not new.shape.is_compatible_with(code.shape):
+                raise ValueError(f"change returns {new.shape} for the code {code.shape} of {path}: expected its shape.")
+            return tf.nest.pack_sequence_as(call.outputs, [new])
+
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+        return recording.record(self.model, inputs, change=replaced)[0]
+
     def paths(self, inputs):
         """Return the tuple of the paths of the layers that are the code of `inputs`."""
         return tuple(path for path, _ in self._find(tf.nest.map_structure(lambda array: array[:1], inputs))[0])

@@ -189,3 +189,34 @@ def test_networks_of_this_package():
         images = np.zeros((1, 64, 64, 3), "float32")
         code = Representation(model)(images)
         assert code.shape[:3] == (1, 2, 2)
+
+
+@pytest.mark.parametrize("make", [_functional, Subclassed])
+def test_a_code_is_replaced_and_the_model_goes_on_from_it(make):
+    model = make()
+    model(IMAGES)
+    phi = Representation(model)
+
+    @tf.function(autograph=False)
+    def halved(images):
+        return phi.replace(images, lambda code: code / 2)
+
+    pooled = phi(IMAGES).mean(axis=(1, 2)) / 2
+    expected = pooled @ model.get_layer("logits").kernel.numpy() + model.get_layer("logits").bias.numpy()
+    np.testing.assert_allclose(halved(IMAGES), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(phi.replace(IMAGES, lambda code: code), model(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+def test_of_a_shared_layer_one_call_is_replaced():
+    inputs = keras.Input((4,))
+    shared = layers.Dense(4, use_bias=False, name="dense")
+    model = keras.Model(inputs, shared(shared(inputs)))
+    kernel = shared.kernel.numpy()
+    x = np.ones((2, 4), "float32")
+    for path, expected in (("dense#1", 3 * x @ kernel), ("dense#2", 3 * x)):
+        found = Representation(model, path).replace(x, lambda code: 3 * tf.ones_like(code))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="expected its shape"):
+        Representation(model, "dense#1").replace(x, lambda code: code[:, :2])
+    with pytest.raises(analysis.UnsupportedModelError, match="layer='output'"):
+        Representation(model, "output").replace(x, lambda code: code)

@@ -5,8 +5,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "attribution": ["Attribution"],
         "deconvnet": ["DeConvNet"],
-        "gradient": ["Attribution", "Gradient"],
+        "gradient": ["Gradient"],
         "guided_backprop": ["GuidedBackprop"],
+        "method": ["Method"],
     },
 )

@@ -15,7 +15,7 @@ class DeConvNet(Gradient):
         model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
         layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`.
         reduction: "max_abs", "l2" or "sum"; see `Gradient`.
-        batch_size: Integer >= 1, images that are propagated at once; bounds the memory.
+        **options: `input_index`, `score`, `batch_size`; see `Method`.
 
     Call arguments:
         images: float32 array (batch, height, width, channels) in [0, 1]; any batch size.

@@ -5,64 +5,43 @@ size, reduced over the channels, is the map. Of all rules that propagate an outp
 with a direct meaning; its maps select well in space and look noisy.
 """
 
-import dataclasses
-
-import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
 from keras_repvis.analysis.attribution import relu_rules
-from keras_repvis.analysis.representation import Representation
+from keras_repvis.analysis.attribution.method import Method
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
 REDUCTIONS = ("max_abs", "l2", "sum")
 
 
-@dataclasses.dataclass(frozen=True)
-class Attribution:
-    """Maps and the numbers that tell whether to believe them.
-
-    Args:
-        maps: float32 array (batch, height, width), raw: not normalised.
-        diagnostics: Dict of arrays (batch,).
-
-    Example:
-        >>> import numpy as np
-        >>> keras_repvis.analysis.attribution.Attribution(np.zeros((1, 8, 8)), {}).maps.shape
-        (1, 8, 8)
-    """
-
-    maps: np.ndarray
-    diagnostics: dict
-
-
-class Gradient:
+class Gradient(Method):
     """Map of |df_c/dx| reduced over the channels of the image.
 
     Propagated back only to an inner layer, the map tells better which units the class depends on than one at the
     image does.
 
     Args:
-        model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
+        model: `keras.Model` of any kind, or a function of images; see `Method`.
         layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`, "spatial" for
             the last activation that has positions.
         reduction: How the channels k of g = df_c/dx become one number: "max_abs" is max_k |g_k| (the paper's), "l2" is
             (sum_k g_k^2)^(1/2), "sum" is sum_k g_k, which keeps the sign.
-        batch_size: Integer >= 1, images that are differentiated at once; bounds the memory.
+        **options: `input_index`, `score`, `batch_size`; see `Method`.
 
     Call arguments:
         images: float32 array (batch, height, width, channels) in [0, 1]; any batch size.
-        targets: Class index, or array of `batch` class indices, or None for the class with the largest score.
+        targets: Class index, or array of `batch` class indices, or None for the class with the largest score; or a
+            mask over the outputs, or a function of them.
 
     Returns:
         `Attribution`, its maps (batch, height, width) of the size of the image or of the layer; diagnostics "target"
-        (the class explained) and "score" (f_c).
+        (the class explained, where one is) and "score" (f_c).
 
     Raises:
-        UnsupportedModelError: If the model has several inputs or outputs, if its output is not (batch, classes), or if
-            no gradient reaches the image.
-        ValueError: If images or targets do not fit the model.
+        UnsupportedModelError: If no gradient reaches the image, or the outputs have no classes and `targets` does not
+            say what to explain.
+        ValueError: If images, targets or the layer do not fit the model.
 
     Example:
         >>> import numpy as np
@@ -79,93 +58,54 @@ class Gradient:
     # What goes back through a rectifier; see `relu_rules`.
     _rule = "gradient"
 
-    def __init__(self, model, layer=None, reduction="max_abs", batch_size=64):
+    def __init__(self, model, layer=None, reduction="max_abs", **options):
         checks.one_of("reduction", reduction, REDUCTIONS)
-        checks.number("batch_size", batch_size, low=1, integer=True)
-        if not isinstance(model, keras.Model):
-            raise ValueError(f"model={model!r} is not accepted: expected a keras.Model.")
-        _check_model(model)
-        self.model = model
-        self._phi = None if layer is None else Representation(model, layer)
+        super().__init__(model, **options)
+        self._phi = None if layer is None else self._represent(layer)
         self.reduction = reduction
-        self.batch_size = batch_size
-        self.classes = model.outputs[0].shape[-1]
-        self._gradient = tf.function(self._scores_and_maps, autograph=False, reduce_retracing=True)
 
-    def __call__(self, images, targets=None):
-        images = _as_images(images, self.model.inputs[0].shape)
-        targets = self._as_targets(targets, len(images))
-        maps, scores, explained = [], [], []
-        for start in range(0, len(images), self.batch_size):
-            chunk = slice(start, start + self.batch_size)
-            # -1 stands for "the largest score", so that one compiled function serves both cases.
-            outcome = self._gradient(tf.constant(images[chunk]), tf.constant(targets[chunk]))
-            for values, value in zip((maps, scores, explained), outcome):
-                values.append(value.numpy())
-        diagnostics = {"target": np.concatenate(explained), "score": np.concatenate(scores)}
-        return Attribution(maps=np.concatenate(maps), diagnostics=diagnostics)
+    def _explain(self, query):
+        _, signal, diagnostics = self._signal(query)
+        return reduce_channels(signal, self.reduction), diagnostics
 
-    def _scores_and_maps(self, images, targets):
-        start, outputs = images, None
+    def _signal(self, query):
+        """Return (the image or code, what reaches it from f as float32, diagnostics)."""
         if self._phi is None:
-            outputs = self.model(images, training=False)
+            start, outputs = query.images, query.outputs()
         else:
-            (start,), outputs = self._phi.trace(images)
-            _check_spatial(start)
-        outputs = tf.cast(outputs, "float32")
-        classes = tf.where(targets < 0, tf.argmax(outputs, axis=-1), targets)
-        scores = tf.gather(outputs, classes, batch_dims=1)
-        relu_rules.apply(self._rule, start, scores, self.model.name)
-        # A tape would pass over the rule.
-        gradients = tf.gradients(scores, start)[0]
-        if gradients is None:
-            raise UnsupportedModelError(
-                f"model={self.model.name!r}: no gradient reaches the image. A layer between the image and the output "
-                "is not differentiable (a cast to integers, a rounding or an argmax)."
-            )
-        return self._reduce(tf.cast(gradients, "float32")), scores, classes
-
-    def _reduce(self, gradients):
-        if self.reduction == "max_abs":
-            return tf.reduce_max(tf.abs(gradients), axis=-1)
-        if self.reduction == "l2":
-            return tf.norm(gradients, axis=-1)
-        return tf.reduce_sum(gradients, axis=-1)
-
-    def _as_targets(self, targets, batch):
-        if targets is None:
-            return np.full(batch, -1, "int64")
-        array = np.asarray(targets)
-        fits = array.shape in ((), (batch,)) and np.issubdtype(array.dtype, np.integer)
-        if not fits or array.min(initial=0) < 0 or array.max(initial=0) >= self.classes:
-            raise ValueError(
-                f"targets={targets!r} is not accepted: expected None, a class index from 0 to {self.classes - 1}, or "
-                f"an array of {batch} of them."
-            )
-        return np.broadcast_to(array, (batch,)).astype("int64")
+            (start,), outputs = self._phi.trace(query.inputs())
+            check_spatial(start)
+        diagnostics = query.diagnostics(outputs)
+        relu_rules.apply(self._rule, start, diagnostics["score"], self._name())
+        return start, propagate(diagnostics["score"], start, self._name()), diagnostics
 
 
-def _check_model(model):
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+def propagate(scores, start, name):
+    """Return df/dstart (batch, height, width, channels) as float32, by the rules that were set on the graph.
+
+    Raises:
+        UnsupportedModelError: If no gradient reaches `start`.
+    """
+    # A tape would pass over the rules.
+    gradients = tf.gradients(scores, start)[0]
+    if gradients is None:
         raise UnsupportedModelError(
-            f"model={model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: expected one each. "
-            "Make a keras.Model of the input and output to explain."
+            f"model={name!r}: no gradient reaches the image. A layer between the image and the output "
+            "is not differentiable (a cast to integers, a rounding or an argmax)."
         )
-    if len(model.inputs[0].shape) != 4 or len(model.outputs[0].shape) != 2:
-        raise UnsupportedModelError(
-            f"model={model.name!r} maps {model.inputs[0].shape} to {model.outputs[0].shape}: expected images "
-            "(batch, height, width, channels) to scores (batch, classes)."
-        )
+    return tf.cast(tf.convert_to_tensor(gradients), "float32")
 
 
-def _check_spatial(code):
+def reduce_channels(signal, reduction):
+    """Return (batch, height, width) from (batch, height, width, channels); see `Gradient`."""
+    if reduction == "max_abs":
+        return tf.reduce_max(tf.abs(signal), axis=-1)
+    if reduction == "l2":
+        return tf.norm(signal, axis=-1)
+    return tf.reduce_sum(signal, axis=-1)
+
+
+def check_spatial(code):
+    """Raise a `ValueError` unless a code is (batch, height, width, channels)."""
     if code.shape.rank != 4:
         raise ValueError(f"layer has outputs {code.shape}: expected (batch, height, width, channels).")
-
-
-def _as_images(images, shape):
-    array = np.asarray(images, "float32")
-    fits = array.ndim == 4 and all(want in (None, have) for want, have in zip(shape[1:], array.shape[1:]))
-    if not fits or not len(array):
-        raise ValueError(f"images of shape {array.shape} are not accepted: the model expects {tuple(shape)}.")
-    return array

@@ -14,13 +14,11 @@ mixed-precision models need nothing special, and no layer is changed.
 
 import tensorflow as tf
 
+from keras_repvis.analysis.attribution import graph
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
 RULES = ("gradient", "deconvnet", "guided")
 _RECTIFIERS = ("Relu", "Relu6", "LeakyRelu")
-# They call functions with operations of their own, which cannot be seen from here.
-_HIDING = ("Case", "For", "If", "PartitionedCall", "StatefulPartitionedCall", "StatelessCase", "StatelessIf",
-           "StatelessWhile", "While", "XlaLaunch", "SymbolicGradient", "RemoteCall")
 
 
 def apply(rule, start, end, name):
@@ -32,30 +30,20 @@ def apply(rule, start, end, name):
         end: Symbolic tensor, where it begins.
         name: Name of the model, for errors.
 
-    Returns:
-        Number of rectifiers between the two.
-
     Raises:
         UnsupportedModelError: If there are none, or some may hide in a function; not for "gradient".
     """
     if rule == "gradient":
-        return 0
-    between = _forward(start) & _backward(end)
-    hiding = sorted(operation.name for operation in between if operation.type in _HIDING)
-    if hiding:
-        raise UnsupportedModelError(
-            f"model={name!r} computes {hiding[0]} in a function of its own (a tf.function, a loop or a loaded "
-            "SavedModel), where its rectifiers cannot be seen."
-        )
+        return
+    between = graph.between(start, end)
+    graph.check_nothing_hides(between, name)
     rectifiers = [op for op in between if op.type in _RECTIFIERS and not _is_hard_sigmoid(op)]
     if not rectifiers:
         raise UnsupportedModelError(
             f"model={name!r} has no rectifier (ReLU, ReLU6 or leaky ReLU) on the way back: this would be its gradient."
         )
     for operation in rectifiers:
-        value = tf.compat.v1.AttrValue(s=f"Repvis{rule.capitalize()}{operation.type}".encode())
-        operation._set_attr("_gradient_op_type", value)
-    return len(rectifiers)
+        graph.set_rule(operation, f"Repvis{rule.capitalize()}{operation.type}")
 
 
 def _positive(signal):
@@ -98,25 +86,3 @@ def _is_hard_sigmoid(operation):
 def _is_constant(tensor, value):
     found = tf.get_static_value(tensor)
     return found is not None and found.size == 1 and abs(float(found) - value) < 1e-2
-
-
-def _forward(tensor):
-    """Return the set of operations that depend on `tensor`."""
-    found, waiting = set(), list(tensor.consumers())
-    while waiting:
-        operation = waiting.pop()
-        if operation not in found:
-            found.add(operation)
-            waiting += [consumer for output in operation.outputs for consumer in output.consumers()]
-    return found
-
-
-def _backward(tensor):
-    """Return the set of operations that `tensor` depends on."""
-    found, waiting = set(), [tensor.op]
-    while waiting:
-        operation = waiting.pop()
-        if operation not in found:
-            found.add(operation)
-            waiting += [source.op for source in operation.inputs]
-    return found
