@@ -54,8 +54,8 @@ class Method:
     Example:
         >>> import numpy as np
         >>> import tensorflow as tf
+        >>> # f(x) - f(x / 2) at every pixel.
         >>> class Darkened(keras_repvis.analysis.attribution.Method):
-        ...     """f(x) - f(x / 2) at every pixel."""
         ...     _changes_images = True
         ...     def _explain(self, query):
         ...         fall = query.score(query.outputs()) - query.score(query.outputs(query.images / 2))
