@@ -10,25 +10,29 @@ FOLDER_PREFIX = "folder:"
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A data set with one image and one label an example.
+    """A data set with one image an example.
 
     Attributes:
         name: Its name here and in TensorFlow Datasets.
         splits: Names of its splits, the one for training first.
         bundled: Whether it is made on the spot from what is installed, without a download.
         about: What it is, in a few words.
+        one_label: Whether an image has one label, which a `Source` needs.
     """
 
     name: str
     splits: tuple
     bundled: bool
     about: str
+    one_label: bool = True
 
 
 _TABLE = (
     Entry("caltech101", ("train", "test"), False, "102 classes of objects, sizes vary"),
     Entry("cifar10", ("train", "test"), False, "10 classes, 32x32 in colour"),
     Entry("cifar100", ("train", "test"), False, "100 classes, 32x32 in colour"),
+    Entry("coco", ("train", "validation", "test", "test2015"), False,
+          "80 classes with boxes, sizes vary", one_label=False),
     Entry("dtd", ("train", "validation", "test"), False, "47 textures, sizes vary"),
     Entry("emnist", ("train", "test"), False, "62 letters and digits, 28x28 grey"),
     Entry("eurosat", ("train",), False, "10 land uses from a satellite, 64x64 in colour"),
@@ -40,10 +44,13 @@ _TABLE = (
     Entry("repvis_digits", ("train", "test"), True, "scikit-learn's handwritten digits, 8x8 grey"),
     Entry("repvis_digits_m", ("train", "test"), True, "those digits blended into photographs, 32x32 in colour"),
     Entry("repvis_photo10", ("train", "test"), True, "crops of ten photographs, 32x32 in colour"),
+    Entry("repvis_placed_digits", ("train", "validation", "test"), True,
+          "two or three digits on a photograph with masks, 64x64 in colour", one_label=False),
     Entry("repvis_photos", ("train",), True, "19 photographs, one a class, sizes vary"),
     Entry("stl10", ("train", "test", "unlabelled"), False, "10 classes, 96x96 in colour"),
     Entry("svhn_cropped", ("train", "test", "extra"), False, "10 digits of house numbers, 32x32 in colour"),
     Entry("tf_flowers", ("train",), False, "5 flowers, sizes vary"),
+    Entry("voc", ("train", "validation", "test"), False, "20 classes with boxes, sizes vary", one_label=False),
 )
 _BY_NAME = {entry.name: entry for entry in _TABLE}
 

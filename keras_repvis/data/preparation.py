@@ -62,7 +62,8 @@ def _advice(known, name, builder, error):
     reason = f"{type(error).__name__}: {error}"
     if known.bundled:
         return f"dataset {known.name!r} could not be written below {builder.data_dir!r}: {reason}"
-    bundled = ", ".join(each for each in catalog.names() if catalog.entry(each).bundled)
+    entries = [catalog.entry(each) for each in catalog.names()]
+    bundled = ", ".join(each.name for each in entries if each.bundled and each.one_label == known.one_label)
     return (
         f"dataset {known.name!r} is not in {builder.data_dir!r} and could not be downloaded ({reason}). Where there is "
         f"a network, run `tfds build {name}` and copy the folder {known.name!r} of its data directory to "

@@ -43,7 +43,7 @@ class Source:
             listed in `skipped`. By default the first such image met is an error that names it.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or images have several labels each.
 
     Example:
         >>> source = keras_repvis.data.Source("repvis_digits", "test")
@@ -59,7 +59,13 @@ class Source:
         self.skip_corrupt = skip_corrupt
         self._subset = label_subset.LabelSubset.read(labels) if isinstance(labels, (str, os.PathLike)) else labels
         if self._folder is None:
-            catalog.check_split(catalog.entry(self.name), split)
+            known = catalog.entry(self.name)
+            if not known.one_label:
+                raise ValueError(
+                    f"dataset={self.name!r} is not accepted: its images have several labels each. Open it with "
+                    f"tfds.load({self.name!r}) after importing keras_repvis."
+                )
+            catalog.check_split(known, split)
 
     @functools.cached_property
     def _examples(self):

@@ -9,7 +9,7 @@ from keras_repvis.data import catalog
 
 def test_names_are_sorted_and_hold_bundled_and_original_sets():
     assert list(data.names()) == sorted(set(data.names()))
-    for name in ("repvis_digits", "repvis_digits_m", "repvis_photo10", "repvis_photos"):
+    for name in ("repvis_digits", "repvis_digits_m", "repvis_photo10", "repvis_photos", "repvis_placed_digits"):
         assert catalog.entry(name).bundled
     for name in ("cifar10", "cifar100", "svhn_cropped", "stl10", "mnist", "imagenette", "caltech101"):
         assert not catalog.entry(name).bundled

@@ -7,12 +7,15 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from keras_repvis import data
+from keras_repvis.data import catalog
 from keras_repvis.data import digits
 from keras_repvis.data import digits_m
 from keras_repvis.data import photo10
 from keras_repvis.data import photographs
 
-ORIGINALS = [name for name in data.names() if not name.startswith("repvis_")]
+ENTRIES = [catalog.entry(name) for name in data.names()]
+ORIGINALS = [entry.name for entry in ENTRIES if not entry.bundled and entry.one_label]
+SEVERAL_LABELS = [entry.name for entry in ENTRIES if not entry.one_label]
 
 
 def make_folder(root, classes=("cat", "dog"), each=4):
@@ -84,6 +87,12 @@ def test_originals_by_the_same_name(name):
 def test_bad_names_are_errors(name, split, message):
     with pytest.raises(ValueError, match=message):
         len(data.Source(name, split))
+
+
+@pytest.mark.parametrize("name", SEVERAL_LABELS)
+def test_a_set_of_several_labels_an_image_is_refused(name):
+    with pytest.raises(ValueError, match=f"dataset='{name}'.*several labels.*tfds.load"):
+        data.Source(name)
 
 
 def test_unknown_name_is_an_error_before_anything_is_read():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import keras_repvis
+from keras_repvis.data import catalog
 from keras_repvis.data import digits
 
 NAMES = [path.stem for path in (pathlib.Path(keras_repvis.__file__).parent / "data" / "builders").glob("repvis_*.py")]
@@ -45,5 +46,6 @@ def test_every_builder_is_documented(name):
     builder = tfds.builder(name)
     assert str(builder.version) == "1.0.0" and builder.RELEASE_NOTES
     assert len(builder.info.description) > 100 and builder.info.citation and builder.info.redistribution_info.license
-    assert builder.info.supervised_keys == ("image", "label")
     assert name in keras_repvis.data.names()
+    label = "label" if catalog.entry(name).one_label else "labels"
+    assert builder.info.supervised_keys == ("image", label)
