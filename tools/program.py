@@ -9,6 +9,7 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the user'
 (one line ``error: ...`` says what), 130 interrupted by Ctrl-C, 143 by SIGTERM after saving.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -35,8 +36,11 @@ def run(main, argv=None):
     """
     argv = list(sys.argv if argv is None else argv)
     if _asks_for_help(argv[1:]):
-        print(help_text(main.__module__))
-        sys.exit(0)
+        with contextlib.suppress(BrokenPipeError):
+            print(help_text(main.__module__), flush=True)
+            sys.exit(0)
+        # The reader (`| head`) has seen enough; Python would complain again when it flushes at exit.
+        os._exit(0)
     app.run(_Guarded(main), argv=argv, flags_parser=_parse)
 
 

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "litert": ["LiteRT"],
         "loading": ["load", "load_saved_model"],
         "manifest": ["IntegrityError", "verify"],
+        "opening": ["SavedFunction", "open_model"],
         "operations": ["UnsafeOperationError", "check_operations", "endpoint_operations"],
         "publishing": ["publish"],
         "recipe": ["Recipe", "Reproduction", "make", "publish_classifier", "reproduce"],

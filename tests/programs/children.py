@@ -19,6 +19,10 @@ import sys
 import time
 import traceback
 
+from absl import flags
+
+_TOOL = "keras_repvis_tools.train"
+
 
 def load(name):
     """Import a module by its name, or by the path of its file."""
@@ -32,6 +36,10 @@ def load(name):
 
 def run_tool(module, arguments):
     """Run a command-line program: `run` of its module, with arguments as after its name."""
+    if module != _TOOL:
+        # Imported below for the children that run it; each program has its flags to itself.
+        for flag in list(flags.FLAGS.flags_by_module_dict()[_TOOL]):
+            delattr(flags.FLAGS, flag.name)
     sys.argv = [module.rpartition(".")[2], *arguments]
     load(module).run()
 
@@ -97,6 +105,6 @@ if __name__ == "__main__":
         module = importlib.import_module(room)
         for public in dir(module):
             getattr(module, public)
-    importlib.import_module("keras_repvis_tools.train")
+    importlib.import_module(_TOOL)
     importlib.import_module("tensorflow_datasets")
     serve()

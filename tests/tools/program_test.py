@@ -137,3 +137,14 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "line\n", "")
+
+
+def test_help_may_be_cut_short(tmp_path):
+    """The reader is gone before the help is written."""
+    script = tmp_path / "thing.py"
+    script.write_text(_PROGRAM)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, script, "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -5,10 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "attribution": ["Attribution"],
         "deconvnet": ["DeConvNet"],
+        "grad_cam": ["GradCAM"],
         "gradient": ["Gradient"],
         "guided_backprop": ["GuidedBackprop"],
+        "guided_grad_cam": ["GuidedGradCAM"],
         "method": ["Method"],
+        "result": ["Attribution"],
     },
 )
