@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "gradient": ["Gradient"],
         "guided_backprop": ["GuidedBackprop"],
         "guided_grad_cam": ["GuidedGradCAM"],
+        "linear_approximation": ["LinearApproximation"],
         "method": ["Method"],
         "result": ["Attribution"],
     },

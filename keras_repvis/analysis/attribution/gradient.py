@@ -80,7 +80,7 @@ class Gradient(Method):
         return start, propagate(diagnostics["score"], start, self._name()), diagnostics
 
 
-def propagate(scores, start, name):
+def propagate(scores, start, name, place="the image"):
     """Return df/dstart (batch, height, width, channels) as float32, by the rules that were set on the graph.
 
     Raises:
@@ -90,8 +90,8 @@ def propagate(scores, start, name):
     gradients = tf.gradients(scores, start)[0]
     if gradients is None:
         raise UnsupportedModelError(
-            f"model={name!r}: no gradient reaches the image. A layer between the image and the output "
-            "is not differentiable (a cast to integers, a rounding or an argmax)."
+            f"model={name!r}: no gradient reaches {place}. The output does not depend on it, or a layer "
+            "between is not differentiable (a cast to integers, a rounding or an argmax)."
         )
     return tf.cast(tf.convert_to_tensor(gradients), "float32")
 
