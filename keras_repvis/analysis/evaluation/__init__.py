@@ -1,0 +1,11 @@
+"""How well maps tell where the evidence is: protocols with a known answer, and the scores of chance beside them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "pointing_game": ["PointingGame", "box_mask"],
+        "salient_point": ["Smoothing", "most_salient", "resize_bilinear", "torchray_smoothing"],
+    },
+)
