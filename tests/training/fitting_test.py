@@ -217,3 +217,13 @@ def test_wrong_arguments_are_named_and_leave_nothing(stream, tmp_path, change, m
     with pytest.raises(ValueError, match=message):
         training.fit(**arguments, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_built_opens_the_stream_once(stream, monkeypatch):
+    """To open a stream costs a tenth of a second, which short runs of a small model would notice."""
+    model = make_model()
+    training.fit(model, stream, epochs=1, progress=False)
+    opened, original = [], type(stream).dataset
+    monkeypatch.setattr(type(stream), "dataset", lambda self, **options: opened.append(1) or original(self, **options))
+    training.fit(model, stream, epochs=1, progress=False)
+    assert len(opened) == 1
