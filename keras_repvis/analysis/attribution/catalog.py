@@ -36,6 +36,12 @@ ENTRIES = {
         "Structure that excites the answer when only positive signals are sent back through the network.",
         "Much of it does not depend on the class: it tells what the network can see, not what it decided on.",
     ),
+    "grad_cam": Entry(
+        "grad_cam",
+        "GradCAM",
+        "Places of an inner layer that hold evidence for the answer.",
+        "Coarse, one value for each position of the layer; all zero when no place speaks for the answer.",
+    ),
     "gradient": Entry(
         "gradient",
         "Gradient",
@@ -48,11 +54,40 @@ ENTRIES = {
         "Sharp structure that excites the answer: positive signals through units that were active.",
         "Stays almost the same when the upper layers are replaced by random ones: do not read the class from it.",
     ),
+    "guided_grad_cam": Entry(
+        "guided_grad_cam",
+        "GuidedGradCAM",
+        "Sharp structure within the places that hold evidence for the answer.",
+        "The places depend on the class; the fine structure hardly does.",
+    ),
+    "integrated_gradients": Entry(
+        "integrated_gradients",
+        "IntegratedGradients",
+        "Share of each pixel in the change of the answer from a black image to this one.",
+        "Depends on the image it starts from: black pixels get no share, whatever they mean.",
+    ),
+    "linear_approximation": Entry(
+        "linear_approximation",
+        "LinearApproximation",
+        "Share of each place of an inner layer in the answer, with its sign, to first order.",
+        "Shares add up to the answer only together with the constant; a large constant means they say little.",
+    ),
+    "smooth_grad": Entry(
+        "smooth_grad",
+        "SmoothGrad",
+        "Pixels where a small change would change the answer most, on average over noisy copies of the image.",
+        "An estimate: what is not larger than the standard error is chance.",
+    ),
 }
 
 # What the numbers beside the maps say.
 DIAGNOSTICS = {
+    "baseline_score": "the number that is explained, of the image that the method starts from",
+    "completeness_gap": "by how much the shares fail to add up to the change that they explain; near 0 is good",
+    "constant": "the part of the score that no place holds; near 0 is good",
+    "largest": "the largest value of the map before its negative part is cut; below 0 the map is empty",
     "score": "the number that is explained, as the model gives it",
+    "standard_error": "how far off the averages are by chance; to be compared with the size of the map",
     "target": "index of the class that is explained",
 }
 

@@ -70,14 +70,22 @@ class Gradient(Method):
 
     def _signal(self, query):
         """Return (the image or code, what reaches it from f as float32, diagnostics)."""
-        if self._phi is None:
-            start, outputs = query.images, query.outputs()
-        else:
-            (start,), outputs = self._phi.trace(query.inputs())
-            check_spatial(start)
+        start, outputs = self._trace(query)
         diagnostics = query.diagnostics(outputs)
-        relu_rules.apply(self._rule, start, diagnostics["score"], self._name())
-        return start, propagate(diagnostics["score"], start, self._name()), diagnostics
+        return start, self._reach(start, diagnostics["score"]), diagnostics
+
+    def _trace(self, query, images=None):
+        """Return (images or their code, outputs of the model), for the images of the query if there are no others."""
+        if self._phi is None:
+            return query.images if images is None else images, query.outputs(images)
+        (code,), outputs = self._phi.trace(query.inputs(images))
+        check_spatial(code)
+        return code, outputs
+
+    def _reach(self, start, scores):
+        """Return what reaches `start` from `scores` by the rule of this class, as float32."""
+        relu_rules.apply(self._rule, start, scores, self._name())
+        return propagate(scores, start, self._name(), "the image" if self._phi is None else "the layer")
 
 
 def propagate(scores, start, name, place="the image"):
