@@ -33,7 +33,7 @@ from absl import flags
 
 from keras_repvis import checks, zoo
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo import provenance
+from keras_repvis.zoo import layout, provenance
 from keras_repvis_tools import program, zoo_tables
 
 _ZOO_ROOT = flags.DEFINE_string(
@@ -47,7 +47,9 @@ _LICENCE = flags.DEFINE_string("licence", "Apache-2.0", "publish: SPDX name of t
 _PARENT = flags.DEFINE_string("parent", None, "publish: handle of the version this one was made from.")
 _INTENDED_USE = flags.DEFINE_string("intended_use", "", "publish: what the model is for.")
 _LIMITS = flags.DEFINE_string("limits", "", "publish: what it cannot do.")
-_VARIANTS = flags.DEFINE_list("variants", [], "publish: further forms: folded, float16, int8 (from a run only).")
+_VARIANTS = flags.DEFINE_list(
+    "variants", [], f"publish: further forms: {', '.join(layout.VARIANTS)}. int8 only from a run."
+)
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "publish, of a run: split to measure the evidence on.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data; its own default if unset.")
 _ALLOW = flags.DEFINE_list("allow_operations", [], "publish: operations to allow beyond those that only compute.")
@@ -55,7 +57,7 @@ _KEEP = flags.DEFINE_multi_string("keep", [], "gc: all, latest, latest:2 or spec
 _MODEL = flags.DEFINE_string("model", None, "gc: only versions of this publisher/model.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "gc: only tell what would be deleted.")
 _SERVING = flags.DEFINE_bool("serving", False, "export: a folder for TF Serving instead of an archive.")
-_VARIANT = flags.DEFINE_enum("variant", None, ["folded", "reference"], "export --serving: which SavedModel.")
+_VARIANT = flags.DEFINE_enum("variant", None, [layout.FOLDED, "reference"], "export --serving: which SavedModel.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "export, sign: replace a file that exists.")
 _REMOVE = flags.DEFINE_bool("remove", False, "alias: remove the alias.")
 _VALUES = flags.DEFINE_bool("values", True, "diff: compare values of weights and behaviour too, by TensorFlow.")
@@ -117,7 +119,7 @@ def _publish(file, handle):
         "intended_use": _INTENDED_USE.value,
         "limits": _LIMITS.value,
         "root": zoo.find_root(_ZOO_ROOT.value),
-        "variants": tuple(checks.one_of("variants", name, ("folded", "float16", "int8")) for name in _VARIANTS.value),
+        "variants": tuple(checks.one_of("variants", name, layout.VARIANTS) for name in _VARIANTS.value),
         "allow_operations": tuple(_ALLOW.value),
     }
     facts["parent"] = None if _PARENT.value is None else zoo.resolve(_PARENT.value, facts["root"]).handle

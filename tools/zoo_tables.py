@@ -3,7 +3,7 @@
 import os
 
 from keras_repvis import zoo
-from keras_repvis.zoo import card
+from keras_repvis.zoo import card, layout
 
 
 def print_list(entries):
@@ -69,7 +69,7 @@ def print_version(version, record, aliases):
     for title in ("intended_use", "limits"):
         if record[title]:
             print(f"{title.replace('_', ' ').capitalize()}: {record[title]}")
-    print(f'\nzoo.load("{record["handle"]}")   # the model card: {version.path / card.FILE}')
+    print(f'\nzoo.load("{record["handle"]}")   # the model card: {version.path / layout.CARD_FILE}')
 
 
 def print_table(header, rows, right=()):

@@ -8,7 +8,6 @@ from keras_repvis.zoo import card_sections
 # The programs read it from here.
 flatten = card_sections.flatten
 
-FILE = "card.md"
 # By the name of an output, in TensorFlow Hub's words.
 _TASKS = {
     "features": "image-feature-vector",

@@ -2,6 +2,8 @@
 
 import re
 
+from keras_repvis.zoo.layout import FOLDED, LITERT_VARIANTS, SALIENCY_FILE
+
 _NOT_STATED = "Not stated by the publisher."
 
 
@@ -65,7 +67,7 @@ def saliency(found):
         return ""
     data = found["data"]
     return (
-        f"![Images of {_plain(data['name'])} and their saliency maps](saliency.png)\n\n"
+        f"![Images of {_plain(data['name'])} and their saliency maps]({SALIENCY_FILE})\n\n"
         "Above: images with the class that the model answers, red where it is wrong. Below: the size of the gradient "
         "of that class's logit; bright are the pixels whose small changes move it most, each map on its own scale. "
         f"Images drawn with seed {data['seed']}."
@@ -132,9 +134,9 @@ def loading(handle, published):
         f'model = zoo.load("{handle}")  # a Keras model, verified; compile and fit it to fine-tune',
         f'graph = zoo.load_saved_model("{handle}")  # the SavedModel: graph(images, training=False)',
     ]
-    if "folded" in published:
-        lines.append(f'served = zoo.load_saved_model("{handle}", variant="folded")  # the same answers in less time')
-    for name in sorted(set(published) & {"float16", "int8"}):
+    if FOLDED in published:
+        lines.append(f'served = zoo.load_saved_model("{handle}", variant="{FOLDED}")  # the same answers in less time')
+    for name in sorted(set(published) & set(LITERT_VARIANTS)):
         lines.append(f'{name} = zoo.LiteRT("{handle}", variant="{name}")  # {name}(images)')
     return (
         "\n".join(["```python", *lines, "```"])

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-FILE = "check.npz"
+from keras_repvis.zoo.layout import CHECK_FILE
+
 _BATCH = 3
 _FREE_SIZE = 64
 _SEED = 20240229
@@ -52,12 +53,12 @@ def outputs(function, inputs):
 def write_check(directory, inputs, expected):
     """Store `inputs`, and the list of outputs `expected` on them, in `directory`."""
     arrays = {f"outputs_{index}": array for index, array in enumerate(expected)}
-    np.savez_compressed(os.path.join(directory, FILE), inputs=inputs, **arrays)
+    np.savez_compressed(os.path.join(directory, CHECK_FILE), inputs=inputs, **arrays)
 
 
 def read_check(directory):
     """Return the pair (inputs, list of outputs) that is stored in `directory`."""
-    with np.load(os.path.join(directory, FILE), allow_pickle=False) as arrays:
+    with np.load(os.path.join(directory, CHECK_FILE), allow_pickle=False) as arrays:
         return arrays["inputs"], [arrays[f"outputs_{index}"] for index in range(len(arrays.files) - 1)]
 
 

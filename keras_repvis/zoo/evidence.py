@@ -11,8 +11,6 @@ from keras_repvis.data.stream import Stream
 from keras_repvis.training import evaluation
 from keras_repvis.zoo.saliency_grid import saliency_grid
 
-FILE = "saliency.png"
-
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:

@@ -6,10 +6,11 @@ import shutil
 from keras_repvis import checks
 from keras_repvis.zoo import archive, manifest, transaction
 from keras_repvis.zoo import handle as handles
+from keras_repvis.zoo.layout import FOLDED
 from keras_repvis.zoo.resolving import Version, reading
 from keras_repvis.zoo.root import find_root
 
-_SERVABLE = ("folded", "reference")
+_SERVABLE = (FOLDED, "reference")
 
 
 def export_version(handle, file, root=None, overwrite=False):

@@ -1,10 +1,16 @@
-"""Names in the directory of a model: what is a version, and what no reader takes for one."""
+"""Names in the directory of a model: what is a version, what is in one, and what no reader takes for one."""
 
 import os
 
 from keras_repvis.zoo import handle as handles
 
 KERAS_FILE = "model.keras"
+CARD_FILE = "card.md"
+CHECK_FILE = "check.npz"
+SALIENCY_FILE = "saliency.png"
+FOLDED = "folded"
+LITERT_VARIANTS = ("float16", "int8")
+VARIANTS = (FOLDED, *LITERT_VARIANTS)
 SIGNATURE = ".sig"
 INCOMING = ".incoming-"
 TRASH = ".trash-"

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from keras_repvis import checks
 from keras_repvis.zoo import export, frozen
+from keras_repvis.zoo.layout import LITERT_VARIANTS
 from keras_repvis.zoo.resolving import reading
 
 SUFFIX = ".tflite"
-VARIANTS = ("float16", "int8")
 _DELETION_NOTICE = r"\s*Warning: tf\.lite\.Interpreter is deprecated"
 
 
@@ -47,7 +47,7 @@ class LiteRT:
     """
 
     def __init__(self, source, variant="float16", root=None, threads=1, batch_size=32):
-        checks.one_of("variant", variant, VARIANTS)
+        checks.one_of("variant", variant, LITERT_VARIANTS)
         checks.number("threads", threads, low=1, integer=True)
         self.batch_size = checks.number("batch_size", batch_size, low=1, integer=True)
         content = _read(source, variant, root)
@@ -139,7 +139,7 @@ def _read(source, variant, root):
         return path.read_bytes()
     with reading(source, root) as version:
         variants = version.verify("once")["variants"]
-        checks.one_of(f"variant of {version.handle}", variant, [name for name in variants if name in VARIANTS])
+        checks.one_of(f"variant of {version.handle}", variant, [name for name in variants if name in LITERT_VARIANTS])
         return (version.path / variants[variant]["file"]).read_bytes()
 
 

@@ -5,10 +5,8 @@ import tensorflow as tf
 
 from keras_repvis import checks
 from keras_repvis.zoo import operations
-from keras_repvis.zoo.layout import KERAS_FILE
+from keras_repvis.zoo.layout import FOLDED, KERAS_FILE
 from keras_repvis.zoo.resolving import reading
-
-FOLDED = "folded"
 
 
 def load(handle, root=None, custom_objects=None):

@@ -14,10 +14,12 @@ import os
 import pathlib
 import stat
 
+from keras_repvis.zoo.layout import CARD_FILE, CHECK_FILE, SALIENCY_FILE
+
 FILE = "manifest.json"
 FORMAT = 2
 # Files that tell of the model rather than being it: made from numbers that are right up to rounding.
-EVIDENCE = ("card.md", "check.npz", "saliency.png")
+EVIDENCE = (CARD_FILE, CHECK_FILE, SALIENCY_FILE)
 _OF_ONE_PUBLICATION = ("check", "created", "digest", "handle", "seal", "variants", "variants_refused")
 _CHUNK = 1 << 20
 # Versions whose bytes this process has compared, with what tells whether a file changed since.

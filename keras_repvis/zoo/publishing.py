@@ -12,12 +12,9 @@ import tensorflow as tf
 from keras_repvis import checks
 from keras_repvis.zoo import canonical, card, equality, export, exporting, manifest, operations, provenance, transaction
 from keras_repvis.zoo import handle as handles
-from keras_repvis.zoo.layout import KERAS_FILE, latest
+from keras_repvis.zoo.layout import CARD_FILE, CHECK_FILE, KERAS_FILE, SALIENCY_FILE, VARIANTS, latest
 from keras_repvis.zoo.resolving import Version, reading
 from keras_repvis.zoo.root import find_root, shipped_root
-
-SALIENCY_FILE = "saliency.png"
-VARIANTS = ("folded", "float16", "int8")
 
 
 def publish(
@@ -153,7 +150,7 @@ def _write_model(model, directory, inputs, custom_objects, variants, examples):
         warnings.warn(f"{model.name} is published without the variant {variant!r}: {reason}", stacklevel=3)
     return {
         "architecture": model.name,
-        "check": {"differences": differences, "examples": len(inputs), "file": equality.FILE},
+        "check": {"differences": differences, "examples": len(inputs), "file": CHECK_FILE},
         "cost": card.measure_cost(model),
         # Of the model read back: Keras calls the weights of some models otherwise after reloading.
         "weights": equality.digest_weights(keras_model),
@@ -180,7 +177,7 @@ def _commit(directory, facts, target):
 
     def seal(number):
         numbered = {**facts, "handle": f"{target}/{number}"}
-        pathlib.Path(directory, card.FILE).write_text(card.render(numbered), encoding="utf-8")
+        pathlib.Path(directory, CARD_FILE).write_text(card.render(numbered), encoding="utf-8")
         manifest.write(directory, numbered)
 
     shipped = shipped_root()

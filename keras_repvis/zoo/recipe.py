@@ -8,6 +8,7 @@ import numpy as np
 from keras_repvis import training
 from keras_repvis.zoo import equality
 from keras_repvis.zoo.evidence import gather_evidence
+from keras_repvis.zoo.layout import FOLDED
 from keras_repvis.zoo.publishing import publish
 from keras_repvis.zoo.resolving import resolve
 
@@ -48,7 +49,7 @@ class Recipe:
     limits: str
     test_split: str = "test"
     licence: str = "Apache-2.0"
-    variants: tuple = ("folded",)
+    variants: tuple = (FOLDED,)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from keras_repvis import checks, models
 from keras_repvis.zoo import canonical, equality, export, frozen, litert
+from keras_repvis.zoo.layout import FOLDED, VARIANTS
 
-NAMES = ("folded", "float16", "int8")
-FILES = {"folded": "folded", "float16": "float16.tflite", "int8": "int8.tflite"}
+FILES = {FOLDED: "folded", "float16": "float16.tflite", "int8": "int8.tflite"}
 # Relative to the largest output. Measured on MobileNetV1, V2 and V3-Small trained on digits, 500 test images: float16
 # is off by up to 0.006, in batches of 16 up to 0.012, exactly what weights rounded to float16 give in float32; int8,
 # calibrated on 512 images, by up to 0.09, 0.13 and 0.24. That is the one worst of 5,000 logits, beyond the range that
@@ -39,7 +39,7 @@ def write(model, directory, names, inputs, expected, calibration_images=None):
     Args:
         model: Built `keras.Model` with one input tensor.
         directory: Path of the version's directory.
-        names: Sequence of names in `NAMES`.
+        names: Sequence of names in `layout.VARIANTS`.
         inputs: Array, a batch to compare `folded` and `float16` on.
         expected: Outputs of the model on it; see `equality.outputs`.
         calibration_images: Array of at least 32 inputs such as the model will meet, needed for `int8`, better some
@@ -56,14 +56,14 @@ def write(model, directory, names, inputs, expected, calibration_images=None):
         ValueError: If a name is not known or the calibration images do not fit the model.
         OSError: If a file cannot be written.
     """
-    names = {checks.one_of("variants", name, NAMES) for name in names}
+    names = {checks.one_of("variants", name, VARIANTS) for name in names}
     images = _checked_images(model, calibration_images)
     folded, hidden = _fold(model, inputs) if names else (None, None)
     published, refused = {}, {}
-    for name in sorted(names, key=NAMES.index):
+    for name in sorted(names, key=VARIANTS.index):
         path = pathlib.Path(directory, FILES[name])
         try:
-            if name == "folded":
+            if name == FOLDED:
                 facts = _write_folded(model, folded, hidden, path, inputs, expected)
             elif name == "float16":
                 facts = _write_float16(model, folded, path, inputs, expected)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_repvis.zoo import equality, export, litert, variants
+from keras_repvis.zoo import equality, export, layout, litert, variants
 
 _FRESH = """
 import sys
@@ -70,7 +70,7 @@ def expected_fixture(model, images):
 @pytest.fixture(scope="module", name="written")
 def written_fixture(model, images, expected, tmp_path_factory):
     directory = tmp_path_factory.mktemp("version")
-    return directory, *variants.write(model, directory, variants.NAMES, images[:5], expected, images)
+    return directory, *variants.write(model, directory, layout.VARIANTS, images[:5], expected, images)
 
 
 def _write(model, directory, names, inputs, **arguments):
@@ -199,7 +199,7 @@ import sys
 import keras
 import numpy as np
 
-from keras_repvis.zoo import equality, variants
+from keras_repvis.zoo import equality, layout, variants
 
 keras.utils.set_random_seed(1)
 layers = keras.layers
@@ -210,7 +210,7 @@ directory = pathlib.Path(sys.argv[1])
 directory.mkdir()
 # Noise is outside of any range that calibration saw; here it is the bytes that count.
 variants.TOLERANCES["int8"] = 1.0
-published, refused = variants.write(model, directory, variants.NAMES, images[:2], equality.outputs(model, images[:2]),
+published, refused = variants.write(model, directory, layout.VARIANTS, images[:2], equality.outputs(model, images[:2]),
                                     images)
 assert len(published) == 3, refused
 """
@@ -272,7 +272,7 @@ def test_free_sizes_are_folded_but_not_converted(images, tmp_path):
     inputs = keras.Input((None, None, 3))
     features = keras.layers.GlobalAveragePooling2D(name="features")(keras.layers.Conv2D(3, 3)(inputs))
     model = keras.Model(inputs, features)
-    published, refused = _write(model, tmp_path, variants.NAMES, images[:2], calibration_images=images)
+    published, refused = _write(model, tmp_path, layout.VARIANTS, images[:2], calibration_images=images)
     assert list(published) == ["folded"] and published["folded"]["agreement"] is None
     assert list(refused) == ["float16", "int8"]
     assert all("fixed sizes" in reason for reason in refused.values())
@@ -301,7 +301,7 @@ def test_int8_does_not_fall_back_to_float(images, tmp_path):
     inputs = keras.Input((8, 8, 3))
     hidden = Sine()(keras.layers.Conv2D(3, 3)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(hidden)))
-    published, refused = _write(model, tmp_path, variants.NAMES, images[:2], calibration_images=images)
+    published, refused = _write(model, tmp_path, layout.VARIANTS, images[:2], calibration_images=images)
     assert list(published) == ["folded", "float16"]
     assert "has no integer form" in refused["int8"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["float16.tflite", "folded"]
