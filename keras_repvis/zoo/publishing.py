@@ -120,7 +120,8 @@ def publish(
         directory = stack.enter_context(transaction.incoming(root / target.publisher / target.model))
         facts.update(_write_model(model, directory, inputs, custom_objects, variants, examples))
         facts.update(provenance.environment(keras=keras, numpy=np, tensorflow=tf))
-        facts["operations"] = _operations(directory, allow_operations)
+        found = operations.check_operations(directory, allow_operations)
+        facts["operations"] = {endpoint: sorted(names) for endpoint, names in found.items()}
         if evidence is not None:
             (directory / SALIENCY_FILE).write_bytes(evidence.saliency)
         path, number = _commit(directory, facts, target)
@@ -165,11 +166,6 @@ def _export(directory, examples, variants, custom_objects):
             calibration = pathlib.Path(temporary, "examples.npy")
             np.save(calibration, examples)
         return exporting.export_file(directory / KERAS_FILE, directory, variants, calibration, custom_objects)
-
-
-def _operations(directory, allowed):
-    operations.check_operations(directory, allowed)
-    return {endpoint: sorted(found) for endpoint, found in operations.endpoint_operations(directory).items()}
 
 
 def _commit(directory, facts, target):

@@ -67,6 +67,9 @@ def test_the_manifest_tells_the_origin(classifier, shared_root):
     assert record["weights"] == equality.digest_weights(classifier)
     assert record["cost"]["parameters"] == classifier.count_params()
     assert set(record["signatures"]) == {"serving_default", "encoded_images"}
+    assert {"Conv2D", "MatMul"} <= set(record["operations"]["serving_default"])
+    operations = zoo.endpoint_operations(zoo.resolve("test/small", shared_root).path)
+    assert record["operations"] == {endpoint: sorted(names) for endpoint, names in operations.items()}
     assert max(record["check"]["differences"].values()) < 1e-5
 
 
