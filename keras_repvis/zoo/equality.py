@@ -79,8 +79,20 @@ def _layers(model):
         yield from _layers(layer)
 
 
+def relative_difference(expected, found):
+    """Return the largest difference between two lists of arrays, relative to the largest absolute value of `expected`.
+
+    NaN if either holds one; infinity if their numbers or shapes are not the same.
+    """
+    if [array.shape for array in expected] != [array.shape for array in found]:
+        return float("inf")
+    # NumPy's maximum of NaN is NaN, Python's depends on the order: so the differences stay in one array.
+    scale = np.max([1e-30, *(np.abs(array).max(initial=0.0) for array in expected)])
+    return float(np.max([0.0, *(np.abs(a - b).max(initial=0.0) for a, b in zip(expected, found))]) / scale)
+
+
 def check_outputs(expected, found, file, limit):
-    """Return the largest difference between two lists of arrays relative to the largest output; raise if it matters.
+    """Return the `relative_difference` of two lists of arrays; raise if it matters.
 
     Args:
         expected: Outputs of the model in memory.
@@ -91,16 +103,13 @@ def check_outputs(expected, found, file, limit):
     Raises:
         ValueError: If they differ by more than rounding.
     """
-    same_shape = len(expected) == len(found) and all(a.shape == b.shape for a, b in zip(expected, found))
-    # NumPy's maximum of NaN is NaN, Python's depends on the order: so the differences stay in one array.
-    scale = np.max([1e-30, *(np.abs(array).max(initial=0.0) for array in expected)])
-    worst = np.max([0.0, *(np.abs(a - b).max(initial=0.0) for a, b in zip(expected, found))]) if same_shape else np.inf
-    if not worst / scale <= limit:
+    difference = relative_difference(expected, found)
+    if not difference <= limit:
         raise ValueError(
-            f"model is not fit to publish: read back from {file} it answers differently (by {worst:.3g}, outputs reach "
-            f"{scale:.3g}). A layer's get_config may forget an argument, or its answer may depend on chance."
+            f"model is not fit to publish: read back from {file} it answers differently (by {difference:.3g}, relative "
+            "to the largest output). A layer's get_config may forget an argument, or its answer may depend on chance."
         )
-    return float(worst / scale)
+    return difference
 
 
 def digest_weights(model):

@@ -140,15 +140,13 @@ def _compare(model, expected, found, limit):
     """Return what the manifest says of the outputs `found`; raise a `ValueError` if they differ too much."""
     if [array.shape for array in expected] != [array.shape for array in found]:
         raise ValueError("its outputs have other shapes than those of the model")
-    # NumPy's maximum, unlike Python's, of a NaN is NaN: it is not within any limit.
-    scale = np.max([1e-30, *(np.abs(array).max(initial=0.0) for array in expected)])
-    difference = np.max([np.abs(a - b).max(initial=0.0) for a, b in zip(expected, found)]) / scale
+    difference = equality.relative_difference(expected, found)
     if not difference <= limit:
         raise ValueError(f"its outputs differ by {difference:.3g}, relative to the largest one: more than {limit:g}")
     agreement = None
     if _is_classifier(model, expected):
         agreement = float(np.mean(expected[0].argmax(axis=-1) == found[0].argmax(axis=-1)))
-    facts = {"difference": float(difference), "tolerance": limit, "agreement": agreement}
+    facts = {"difference": difference, "tolerance": limit, "agreement": agreement}
     return {**facts, "examples": len(expected[0])}
 
 

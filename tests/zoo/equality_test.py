@@ -29,6 +29,28 @@ def test_given_inputs_are_checked():
             equality.make_inputs(_SPEC, wrong)
 
 
+def test_the_difference_is_relative_to_the_largest_expected_value():
+    expected = [np.array([[1.0, -8.0]]), np.array([3.0])]
+    assert equality.relative_difference(expected, [np.array([[1.0, -8.0]]), np.array([5.0])]) == 0.25
+    assert equality.relative_difference(expected, [np.array([[2.0, -80.0]]), np.array([3.0])]) == 9.0
+    assert equality.relative_difference(expected, expected) == 0.0
+    empty = [np.ones((0, 2))]
+    assert equality.relative_difference([], []) == equality.relative_difference(empty, empty) == 0.0
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_nan_anywhere_is_no_difference_within_a_limit(place, side):
+    pair = [[np.array([1.0, 2.0]), np.array([3.0, 4.0])] for _ in range(2)]
+    pair[side][place] = np.array([np.nan, 1.0])
+    assert np.isnan(equality.relative_difference(*pair))
+
+
+@pytest.mark.parametrize("found", [[], [np.ones(2)], [np.ones(2), np.ones((2, 1))], [np.ones(2)] * 3])
+def test_other_shapes_differ_infinitely(found):
+    assert equality.relative_difference([np.ones(2), np.ones(2)], found) == np.inf
+
+
 def test_outputs_beyond_rounding_are_refused():
     expected = [np.array([1.0, -100.0], "float32")]
     assert equality.check_outputs(expected, [np.array([1.0005, -100.0])], "file", 1e-5) == pytest.approx(5e-6, rel=1e-3)
