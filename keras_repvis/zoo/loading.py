@@ -86,6 +86,5 @@ def load_saved_model(handle, root=None, variant=None, allow_operations=()):
         if variant is not None:
             checks.one_of(f"variant of {version.handle}", variant, [name for name in variants if name == FOLDED])
             directory = directory / variants[variant]["file"]
-            directory = directory if directory.is_dir() else directory.parent
         operations.check_operations(directory, allow_operations)
         return tf.saved_model.load(str(directory))
