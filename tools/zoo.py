@@ -23,6 +23,7 @@ an alias means, or a path that starts with / or ./. --json prints what a program
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import pathlib
@@ -81,7 +82,7 @@ def run():
 
 def _list():
     versions = zoo.list_versions(_ZOO_ROOT.value, _SHIPPED.value)
-    entries = [zoo_tables.summary(version, _aliases(version)) for version in versions]
+    entries = [zoo_tables.summary(version, aliases) for version, aliases in _with_aliases(versions)]
     if _JSON.value:
         print(json.dumps(entries, indent=1))
     elif not entries:
@@ -91,20 +92,23 @@ def _list():
 
 
 def _show(handle):
-    version = zoo.resolve(handle, _ZOO_ROOT.value)
+    ((version, aliases),) = _with_aliases([zoo.resolve(handle, _ZOO_ROOT.value)])
     record = version.verify(hashes=False)
     if _JSON.value:
-        print(json.dumps({"path": str(version.path), "aliases": _aliases(version), **record}, indent=1))
+        print(json.dumps({"path": str(version.path), "aliases": aliases, **record}, indent=1))
     else:
-        zoo_tables.print_version(version, record, _aliases(version))
+        zoo_tables.print_version(version, record, aliases)
 
 
-def _aliases(version):
-    try:
-        known = zoo.list_aliases(version.handle.rpartition("/")[0], _ZOO_ROOT.value)
-    except zoo.IntegrityError:
-        return []
-    return sorted(alias for alias, number in known.items() if number == version.version)
+def _with_aliases(versions):
+    """Yield each of `versions`, ordered by model, with its aliases; those of a model are read once."""
+    for model, group in itertools.groupby(versions, lambda version: version.handle.rpartition("/")[0]):
+        try:
+            known = zoo.list_aliases(model, _ZOO_ROOT.value)
+        except zoo.IntegrityError:
+            known = {}
+        for version in group:
+            yield version, sorted(alias for alias, number in known.items() if number == version.version)
 
 
 def _publish(file, handle):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,16 @@ try:
 finally:
     heavy = sorted({"tensorflow", "keras", "numpy"} & set(sys.modules))
     print(f"imported: {heavy}", file=sys.stderr)
+"""
+
+_COUNT = """
+import sys
+from keras_repvis.zoo import alias_file
+read = alias_file.read
+def told(directory):
+    print("read", directory, file=sys.stderr)
+    return read(directory)
+alias_file.read = told
 """
 
 
@@ -92,6 +103,28 @@ def test_list_as_json_and_by_environment(root):
     assert first["bytes"] == 1500
     assert first["path"] == str(root / "me" / "net" / "1")
     assert done.stderr == "imported: []\n"
+
+
+def test_list_and_show_name_aliases(root):
+    (root / "me" / "net" / "aliases.json").write_text('{"stable": 1, "champion": 1, "previous": 2}')
+    listed = json.loads(_run("list", "--noshipped", "--json", f"--zoo_root={root}").stdout)
+    assert [entry["aliases"] for entry in listed] == [["champion", "stable"], ["previous"]]
+    assert "champion, stable" in _run("list", "--noshipped", f"--zoo_root={root}").stdout
+    assert json.loads(_run("show", "me/net/2", "--json", f"--zoo_root={root}").stdout)["aliases"] == ["previous"]
+    (root / "me" / "net" / "aliases.json").write_text("[]")
+    listed = json.loads(_run("list", "--noshipped", "--json", f"--zoo_root={root}").stdout)
+    assert [entry["aliases"] for entry in listed] == [[], []]
+
+
+def test_list_reads_the_aliases_of_a_model_once(root):
+    shutil.copytree(root / "me" / "net", root / "me" / "other")
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT + _RUN, "list", "--noshipped", f"--zoo_root={root}"],
+        capture_output=True, text=True, check=True,
+    )
+    read = [line for line in done.stderr.splitlines() if line.startswith("read ")]
+    assert {f"read {root / 'me' / name}" for name in ("net", "other")} <= set(read)
+    assert len(read) == len(set(read))
 
 
 def test_an_empty_zoo(tmp_path):
