@@ -1,0 +1,77 @@
+"""The table of the methods that every_model_test.py and zoo_models_test.py put through every kind of model.
+
+To add a method, add a row, with few steps, samples or masks: what is checked there does not depend on their number.
+"""
+
+import dataclasses
+import typing
+
+import numpy as np
+import pytest
+
+from keras_repvis import analysis
+from keras_repvis.analysis import attribution
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A method: how it is made for a model, where its map is, and what it refuses.
+
+    Args:
+        make: Function of a model and `batch_size` that returns the method.
+        at_layer: Whether its maps have the size of the layer "spatial", else that of the image.
+        refuses: Dict from a kind of model (`KINDS`, "v1" to "v3") to a pattern of the error's message.
+        tolerance: By how much maps of the same function may differ, relative to their largest value.
+    """
+
+    make: typing.Callable
+    at_layer: bool = False
+    refuses: dict = dataclasses.field(default_factory=dict)
+    tolerance: float = 1e-4
+
+
+def row(name, at_layer=False, refuses=None, tolerance=1e-4, **options):
+    """Return the row of a class of the package, made with `options`."""
+    def make(model, **more):
+        return getattr(attribution, name)(model, **options, **more)
+
+    return Row(make, at_layer, refuses or {}, tolerance)
+
+
+ROWS = {
+    "deconvnet": row("DeConvNet"),
+    "grad_cam": row("GradCAM", at_layer=True),
+    "gradient": row("Gradient"),
+    "guided_backprop": row("GuidedBackprop"),
+    "guided_grad_cam": row("GuidedGradCAM"),
+    "integrated_gradients": row("IntegratedGradients", steps=3),
+    "linear_approximation": row("LinearApproximation", at_layer=True),
+    "smooth_grad": row("SmoothGrad", samples=3),
+}
+
+# The same function of the same weights as "flat".
+EQUAL = ("nested", "subclassed", "reloaded")
+KINDS = ("flat", *EQUAL, "mixed_float16")
+
+
+def close(found, expected, tolerance):
+    """Compare maps by their own scale: sums in another order differ by rounding."""
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+def explain(row, model, kind, images, targets, layer_size):
+    """Return the result, or None where the row says that the method refuses the model, and it does."""
+    if kind in row.refuses:
+        with pytest.raises(analysis.UnsupportedModelError, match=row.refuses[kind]):
+            row.make(model)(images, targets)
+        return None
+    before = [np.array(weight) for weight in model.weights]
+    result = row.make(model)(images, targets)
+    for weight, value in zip(model.weights, before):
+        np.testing.assert_array_equal(weight, value)
+    assert isinstance(result.maps, np.ndarray) and result.maps.dtype == np.float32
+    assert result.maps.shape == (len(images), *(layer_size if row.at_layer else images.shape[1:3]))
+    assert np.isfinite(result.maps).all() and np.ptp(result.maps) > 0
+    for name, value in result.diagnostics.items():
+        assert len(value) == len(images) and np.isfinite(value).all(), name
+    return result
