@@ -92,6 +92,7 @@ class Representation:
             if not is_model and one != "output":
                 raise UnsupportedModelError(f"layer={one!r}: the layers of {type(model).__name__} cannot be seen.")
         self._compiled = tf.function(self._codes, autograph=False, reduce_retracing=True)
+        self._paths = {}
 
     def __call__(self, inputs):
         count = _length(inputs)
@@ -145,7 +146,11 @@ class Representation:
 
     def paths(self, inputs):
         """Return the tuple of the paths of the layers that are the code of `inputs`."""
-        return tuple(path for path, _ in self._find(tf.nest.map_structure(lambda array: array[:1], inputs))[0])
+        key = tuple((tuple(array.shape[1:]), str(array.dtype)) for array in tf.nest.flatten(inputs))
+        if key not in self._paths:
+            one = tf.nest.map_structure(lambda array: array[:1], inputs)
+            self._paths[key] = tuple(path for path, _ in self._find(one)[0])
+        return self._paths[key]
 
     def _codes(self, inputs):
         return [tf.cast(code, "float32") for code in self.trace(inputs)[0]]

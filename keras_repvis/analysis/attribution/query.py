@@ -58,17 +58,23 @@ class Query:
         """Return f as float32 tensor (batch x times,), from what the model put out."""
         if isinstance(self._select, targets.Custom):
             return tf.cast(self._select(outputs, None), "float32")
-        outputs = tf.cast(outputs, "float32")
-        values = self._repeat(self._values, outputs)
-        scaled = {"output": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[self._scale](outputs)
-        return self._select(scaled, values)
+        outputs = self._scaled(outputs)
+        return self._select(outputs, self._repeat(self._values, outputs))
 
-    def resolve(self):
+    def rival(self, outputs):
+        """Return the largest value of a class that is not explained, float32 (batch x times,), where one is."""
+        outputs = self._scaled(outputs)
+        labels = targets.classes(outputs, self._repeat(self._values, outputs))
+        explained = tf.one_hot(labels, tf.shape(outputs)[1], on_value=True, off_value=False, dtype="bool")
+        return tf.reduce_max(tf.where(explained, -float("inf"), outputs), axis=1)
+
+    def resolve(self, outputs=None):
         """Return (this query with the class of the largest score fixed for each image, diagnostics).
 
-        Needed before images are changed, which may change the class.
+        Needed before images are changed, which may change the class. `outputs` are those of the images as they are, if
+        they are known.
         """
-        outputs = self.outputs()
+        outputs = self.outputs() if outputs is None else outputs
         fixed = copy.copy(self)
         if targets.is_class(self._select):
             fixed._values = targets.classes(tf.cast(outputs, "float32"), self._values)
@@ -81,11 +87,31 @@ class Query:
             found["target"] = targets.classes(tf.cast(outputs, "float32"), self._values)
         return found
 
+    def cross_entropy(self, outputs, are_distributions):
+        """Return -log p of the class that is explained, float32 (batch x times,); None where no class is explained.
+
+        p is the softmax of the outputs, the outputs themselves if `are_distributions` (a boolean tensor; see
+        `is_distribution`), or with scale "sigmoid" the sigmoid of the class alone.
+        """
+        if not targets.is_class(self._select):
+            return None
+        outputs = tf.cast(outputs, "float32")
+        labels = targets.classes(outputs, self._repeat(self._values, outputs))
+        if self._scale == "sigmoid":
+            return -tf.math.log_sigmoid(tf.gather(outputs, labels, batch_dims=1))
+        # Their softmax is what they are.
+        logits = tf.where(are_distributions, tf.math.log(tf.maximum(outputs, 1e-30)), outputs)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
     def is_distribution(self, outputs):
         """Return a boolean tensor: whether each output is a distribution already, which no softmax should follow."""
         outputs = tf.cast(outputs, "float32")
         sums = tf.reduce_sum(outputs, axis=-1)
         return tf.reduce_all(outputs >= 0) & tf.reduce_all(tf.abs(sums - 1) < 1e-2)
+
+    def _scaled(self, outputs):
+        scale = {"output": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[self._scale]
+        return scale(tf.cast(outputs, "float32"))
 
     def _repeat(self, tensor, like):
         if tensor.shape[0] is not None and tensor.shape[0] == like.shape[0]:
