@@ -10,6 +10,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "adversarial_digits",
+        "attribution",
         "catalog",
         "claim",
         "convolution_twin",
