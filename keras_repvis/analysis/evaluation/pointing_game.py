@@ -15,9 +15,9 @@ hand as a sample of all images; the model and the method are as they are.
 Differs from the reference code: a class without pairs is left out of the mean, where TorchRay counts it as 0 (the same
 where every class occurs, as in the whole sets).
 
-Reference: Zhang, Lin, Brandt, Shen and Sclaroff, "Top-down Neural Attention by Excitation Backprop", 2016, section
-4.1; Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019,
-section 4.1, and its code, TorchRay.
+Reference: Zhang, Lin, Brandt, Shen and Sclaroff, "Top-down Neural Attention by Excitation Backprop", 2016; Fong,
+Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, and its code,
+TorchRay.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ class PointingGame:
         (0.5, [1.0, 0.0])
 
     Reference:
-        Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016, section 4.1.
+        Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016.
     """
 
     def __init__(self, classes, tolerance=15, smoothing=None):
