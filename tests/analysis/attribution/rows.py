@@ -41,11 +41,14 @@ def row(name, at_layer=False, refuses=None, tolerance=1e-4, **options):
 ROWS = {
     "deconvnet": row("DeConvNet"),
     "grad_cam": row("GradCAM", at_layer=True),
+    "grad_cam_plus_plus": row("GradCAMPlusPlus", at_layer=True),
     "gradient": row("Gradient"),
     "guided_backprop": row("GuidedBackprop"),
     "guided_grad_cam": row("GuidedGradCAM"),
     "integrated_gradients": row("IntegratedGradients", steps=3),
+    "layer_cam": row("LayerCAM", at_layer=True),
     "linear_approximation": row("LinearApproximation", at_layer=True),
+    "score_cam": row("ScoreCAM", at_layer=True),
     "smooth_grad": row("SmoothGrad", samples=3),
 }
 
