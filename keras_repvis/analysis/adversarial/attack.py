@@ -95,11 +95,11 @@ class Attack:
 
         `given` is what the model takes, and the image is at `index` of it when it is flattened.
         """
-        before = self._look(given, index, labels, self._needs_gradient)
+        before = self._run(self._look, given, index, labels, self._needs_gradient)
         self._check(before)
         labels = before["labels"]
         images = tf.convert_to_tensor(self._search(given, index, labels, before.get("gradient"), chance))
-        after = self._look(replace(given, index, images), index, labels, False)
+        after = self._run(self._look, replace(given, index, images), index, labels, False)
         self._check_finite(after)
         found = {
             "images": images,
@@ -114,6 +114,12 @@ class Attack:
         if self._needs_gradient:
             found["zero_gradient"] = tf.reduce_all(before["gradient"] == 0, axis=(1, 2, 3))
         return {name: tensor.numpy() for name, tensor in found.items()}
+
+    def _run(self, function, *arguments):
+        """Call a traced function, which is traced once for any number of images."""
+        any_number = tf.nest.map_structure(_without_length, arguments)
+        function.get_concrete_function(*any_number)
+        return function(*arguments)
 
     def _search(self, given, index, labels, gradient, chance):
         """Return perturbed images; `gradient` is that of the objective by the clean images, up to its length."""
@@ -212,6 +218,12 @@ def replace(given, index, images):
     """Return what a model is given with `images` in place of the image."""
     flat = tf.nest.flatten(given)
     return tf.nest.pack_sequence_as(given, [*flat[:index], images, *flat[index + 1 :]])
+
+
+def _without_length(argument):
+    if not tf.is_tensor(argument):
+        return argument
+    return tf.TensorSpec([None, *argument.shape[1:]], argument.dtype)
 
 
 def _resolve(labels, outputs):

@@ -68,7 +68,7 @@ class FGSM(Attack):
         self._step = tf.function(self._move, autograph=False, reduce_retracing=True)
 
     def _search(self, given, index, labels, gradient, chance):
-        return self._step(image_of(given, index), gradient)
+        return self._run(self._step, image_of(given, index), gradient)
 
     def _move(self, images, gradient):
         return Ball(images, self.norm, self.epsilon).step(images, gradient, self.epsilon)

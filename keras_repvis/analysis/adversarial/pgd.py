@@ -107,7 +107,7 @@ class PGD(Attack):
         shape, best = tuple(image_of(given, index).shape), None
         for generator in chance:
             start = ball.random_point(generator, shape, self.norm) if self.random_start else np.zeros(shape)
-            best = _better(best, self._climb(given, index, labels, tf.constant(self.epsilon * start)))
+            best = _better(best, self._run(self._climb, given, index, labels, tf.constant(self.epsilon * start)))
         return best[0]
 
     def _ascend(self, given, index, labels, start):

@@ -59,7 +59,8 @@ class RandomPerturbation(Attack):
 
     def _search(self, given, index, labels, gradient, chance):
         images = image_of(given, index)
-        return self._move(images, self.epsilon * ball.random_extreme(chance, tuple(images.shape), self.norm))
+        noise = self.epsilon * ball.random_extreme(chance, tuple(images.shape), self.norm)
+        return self._run(self._move, images, tf.constant(noise))
 
     def _project(self, images, noise):
         return ball.Ball(images, self.norm, self.epsilon).project(tf.cast(images, "float64") + noise)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_repvis import analysis, zoo
-from keras_repvis.analysis.adversarial import FGSM, RandomPerturbation
+from keras_repvis.analysis.adversarial import FGSM
 
 layers = keras.layers
 RNG = np.random.default_rng(0)
@@ -130,7 +130,7 @@ def test_nothing_is_traced_twice(net, images):
     attack = FGSM(net, 0.1, batch_size=4)
     for count in (10, 4, 8, 2, 3, 1):
         attack(images[:count])
-    assert attack._look.experimental_get_tracing_count() <= 4
+    assert attack._look.experimental_get_tracing_count() == 2
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -165,17 +165,23 @@ def softmax_by_hand(logits):
     return keras.ops.exp(logits) / keras.ops.sum(keras.ops.exp(logits), axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("head", [layers.Softmax(), layers.Activation("softmax"), softmax_by_hand])
-def test_a_distribution_is_not_normalised_twice(net, networks, images, head, tmp_path):
+@pytest.mark.parametrize(
+    "head, loss, saved",
+    [
+        (layers.Softmax(), "cross_entropy", False),
+        (layers.Activation("softmax"), "margin", True),
+        (softmax_by_hand, "margin", False),
+    ],
+)
+def test_a_distribution_is_not_normalised_twice(net, networks, images, head, loss, saved, tmp_path):
     model = networks.convolutional(head=head)
-    for one in (model, networks.exported(model, tmp_path / "saved")):
-        with pytest.raises(ValueError, match="from_logits=True is not accepted.*already probabilities"):
-            FGSM(one, 0.1)(images)
-        for loss in ("cross_entropy", "margin"):
-            found = FGSM(one, 0.1, loss=loss, from_logits=False)(images)
-            expected = FGSM(net, 0.1, loss=loss)(images)
-            assert np.mean(np.abs(found.images - expected.images) > 1e-6) < 1e-2
-            np.testing.assert_allclose(found.clean_losses, expected.clean_losses, rtol=1e-3, atol=1e-5)
+    model = networks.exported(model, tmp_path / "saved") if saved else model
+    with pytest.raises(ValueError, match="from_logits=True is not accepted.*already probabilities"):
+        FGSM(model, 0.1)(images)
+    found = FGSM(model, 0.1, loss=loss, from_logits=False)(images)
+    expected = FGSM(net, 0.1, loss=loss)(images)
+    assert np.mean(np.abs(found.images - expected.images) > 1e-6) < 1e-2
+    np.testing.assert_allclose(found.clean_losses, expected.clean_losses, rtol=1e-3, atol=1e-5)
 
 
 def test_outputs_that_are_no_distribution_are_refused(net, networks, images, tmp_path):
@@ -240,10 +246,9 @@ def test_wrong_arguments_are_named(net, images):
         FGSM(net, 0.1)(images[0])
 
 
-def test_a_zoo_model_is_fooled_and_not_by_noise_of_the_same_size(digits):
+def test_a_zoo_model_is_fooled(digits):
+    """By noise of the same size it is not: see the test of PGD."""
     model, (images, labels) = zoo.load("repvis/mobilenet_v2_digits"), digits
-    fooled = FGSM(model, 16 / 255, batch_size=100)(images, labels)
-    control = RandomPerturbation(model, 16 / 255, batch_size=100)(images, labels)
-    assert fooled.zero_gradient_share == 0 and control.zero_gradient_share is None
-    assert 1 - fooled.clean_success.mean() > 0.95
-    assert fooled.success_rate > 0.75 and control.success_rate < 0.15
+    found = FGSM(model, 16 / 255, batch_size=100)(images, labels)
+    assert found.zero_gradient_share == 0 and found.clean_success.mean() < 0.05
+    assert found.success_rate > 0.75

@@ -46,9 +46,8 @@ def test_one_step_of_epsilon_from_the_image_is_fgsm(net, images, targeted, loss)
     np.testing.assert_array_equal(one.losses, other.losses)
 
 
-@pytest.mark.parametrize("epsilon", [0.1, 8 / 255, 1 / 3])
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("epsilon", [0.1, 1 / 3])
+@pytest.mark.parametrize("norm, keep", [("linf", "best"), ("linf", "last"), ("l2", "best")])
 def test_bounds_hold_exactly(net, images, norm, epsilon, keep):
     images = images.copy()
     images[0, :4], images[1, :4] = 0, 1
@@ -107,9 +106,10 @@ def test_chunks_change_nothing(networks):
     """Exactly: the gradients of a linear classifier do not depend on how many images there are."""
     model = networks.linear(RNG.normal(size=(4, 4, 1, 3)).astype("float32"))
     images = RNG.random((7, 4, 4, 1), "float32")
-    whole = PGD(model, 0.2, steps=5, restarts=2, batch_size=64, loss="margin")(images, 1)
+    options = {"step_size": 0.01, "steps": 3, "restarts": 2, "loss": "margin"}  # Too short to forget the start.
+    whole = PGD(model, 0.2, batch_size=64, **options)(images, 1)
     for size in (1, 3, 7):
-        cut = PGD(model, 0.2, steps=5, restarts=2, batch_size=size, loss="margin")(images, 1)
+        cut = PGD(model, 0.2, batch_size=size, **options)(images, 1)
         np.testing.assert_array_equal(cut.images, whole.images)
         np.testing.assert_allclose(cut.losses, whole.losses, rtol=1e-5)
 
@@ -152,7 +152,7 @@ def test_nothing_is_traced_twice(net, images):
     attack = PGD(net, 0.1, steps=2, restarts=2, batch_size=4)
     for count in (10, 4, 8, 2, 3, 1):
         attack(images[:count])
-    assert attack._climb.experimental_get_tracing_count() <= 2
+    assert attack._climb.experimental_get_tracing_count() == 1
 
 
 def test_wrong_arguments_are_named(net, images):
