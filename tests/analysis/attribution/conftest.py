@@ -1,6 +1,6 @@
 """What several tests of methods ask for.
 
-`rows` is the table of methods in rows.py; `method_name` and `kind` run a test for each of its rows and kinds of model.
+`rows` is the table of methods in rows.py; `method_name` and `model_kind` run a test for each of its rows and kinds of model.
 `rectified` is a network whose activations and gradients NumPy knows.
 """
 
@@ -24,8 +24,8 @@ def _rows():
 def pytest_generate_tests(metafunc):
     if "method_name" in metafunc.fixturenames:
         metafunc.parametrize("method_name", list(_rows().ROWS))
-    if "kind" in metafunc.fixturenames:
-        metafunc.parametrize("kind", _rows().KINDS)
+    if "model_kind" in metafunc.fixturenames:
+        metafunc.parametrize("model_kind", _rows().KINDS)
 
 
 @pytest.fixture(scope="session")

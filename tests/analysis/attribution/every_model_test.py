@@ -113,12 +113,12 @@ def test_every_method_is_in_the_table(rows):
     assert set(catalog.names()) - set(rows.ROWS) == set()
 
 
-def test_maps_of_every_kind_of_model(method_name, kind, model_of, flat_result, rows):
+def test_maps_of_every_kind_of_model(method_name, model_kind, model_of, flat_result, rows):
     row, flat = rows.ROWS[method_name], flat_result(method_name)
     result = flat
-    if kind != "flat":
-        result = rows.explain(row, model_of(kind), kind, IMAGES, TARGETS, LAYER_SIZE)
-    if result is not None and flat is not None and kind in rows.EQUAL:
+    if model_kind != "flat":
+        result = rows.explain(row, model_of(model_kind), model_kind, IMAGES, TARGETS, LAYER_SIZE)
+    if result is not None and flat is not None and model_kind in rows.EQUAL:
         rows.close(result.maps, flat.maps, row.tolerance)
 
 
