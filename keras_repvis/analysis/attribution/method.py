@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
+from keras_repvis.analysis.attribution import inlined_function
 from keras_repvis.analysis.attribution import query as queries
 from keras_repvis.analysis.attribution import targets as targets_
-from keras_repvis.analysis.attribution.attribution import Attribution
+from keras_repvis.analysis.attribution.result import Attribution
 from keras_repvis.analysis.representation import Representation
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
@@ -83,6 +84,10 @@ class Method:
         self._compiled = {}
 
     def __call__(self, images, targets=None, progress=None):
+        return self._call_in_chunks(images, targets, progress)
+
+    def _call_in_chunks(self, images, targets, progress, companions=()):
+        """Return the `Attribution`; `companions` are arrays (batch, ...) that `_run` is given a chunk of, too."""
         inputs, index = self._read_images(images)
         count = len(inputs[index])
         select, values = targets_.read(targets, count, self._output_spec(images, inputs))
@@ -91,7 +96,8 @@ class Method:
             chunk = slice(start, start + self.batch_size)
             # A chunk may take minutes: methods that loop report the share of it that is done.
             self._report = _share(progress, start / count, min(self.batch_size, count - start) / count)
-            some, found = self._run([array[chunk] for array in inputs], index, images, select, values[chunk])
+            others = [array[chunk] for array in companions]
+            some, found = self._run([array[chunk] for array in inputs], index, images, select, values[chunk], *others)
             self._report(1.0)
             maps.append(some)
             diagnostics.append(found)
@@ -102,12 +108,16 @@ class Method:
         """Return (maps, diagnostics) of one chunk as arrays."""
         answer = self._compile(select, index, structure)
         maps, diagnostics, twice = answer([tf.constant(array) for array in inputs], tf.constant(values))
+        self._check_scale(twice)
+        return maps.numpy(), {name: value.numpy() for name, value in diagnostics.items()}
+
+    def _check_scale(self, twice):
+        """Raise a `ValueError` if a softmax was taken of outputs that are a distribution already."""
         if twice:
             raise ValueError(
                 f"score={self.score!r} is not accepted for this model: its outputs are a distribution already. "
                 "Set score='output'."
             )
-        return maps.numpy(), {name: value.numpy() for name, value in diagnostics.items()}
 
     def _compile(self, select, index, structure):
         """Return the traced `_answer` of one kind of question, the newest `_KEPT` of which are kept."""
@@ -126,10 +136,13 @@ class Method:
         if self._changes_images:
             query, known = query.resolve()
         maps, diagnostics = self._explain(query)
-        twice = tf.constant(False)
+        return tf.cast(maps, "float32"), {**known, **diagnostics}, self._is_scaled_twice(select, query)
+
+    def _is_scaled_twice(self, select, query):
+        """Return a boolean tensor: whether a softmax is taken of outputs that are a distribution already."""
         if self.score == "softmax" and not isinstance(select, targets_.Custom):
-            twice = query.is_distribution(query.outputs())
-        return tf.cast(maps, "float32"), {**known, **diagnostics}, twice
+            return query.is_distribution(query.outputs())
+        return tf.constant(False)
 
     def _explain(self, query):
         raise NotImplementedError
@@ -137,7 +150,7 @@ class Method:
     def _call_model(self, inputs):
         if isinstance(self.model, keras.Model):
             return self.model(inputs, training=False)
-        return self.model(inputs)
+        return inlined_function.call(self.model, inputs)
 
     def _represent(self, layer):
         """Return the `Representation` of a layer of the model, given as its name or as one already."""
@@ -148,7 +161,8 @@ class Method:
         return Representation(self.model, layer)
 
     def _name(self):
-        return getattr(self.model, "name", type(self.model).__name__)
+        name = getattr(self.model, "name", None)
+        return name if isinstance(name, str) else type(self.model).__name__
 
     def _read_images(self, images):
         """Return (flat list of arrays, which of them is the image)."""
@@ -182,6 +196,8 @@ class Method:
 
     def _input_shapes(self, count):
         """Return the shapes that the model declares, or an empty list."""
+        if not isinstance(self.model, keras.Model):
+            return []
         try:
             declared = [tuple(tensor.shape) for tensor in tf.nest.flatten(self.model.inputs)]
         except (AttributeError, ValueError):

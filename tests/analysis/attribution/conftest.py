@@ -1,7 +1,7 @@
 """What several tests of methods ask for.
 
-`rows` is the table of methods in rows.py; `method_name` and `model_kind` run a test for each of its rows and kinds of model.
-`rectified` is a network whose activations and gradients NumPy knows.
+`rows` is the table of methods in rows.py; `method_name` and `model_kind` run a test for each of its rows and kinds of
+model. `rectified` is a network whose activations and gradients NumPy knows.
 """
 
 import functools
