@@ -36,6 +36,12 @@ ENTRIES = {
         "Structure that excites the answer when only positive signals are sent back through the network.",
         "Much of it does not depend on the class: it tells what the network can see, not what it decided on.",
     ),
+    "excitation_backprop": Entry(
+        "excitation_backprop",
+        "ExcitationBackprop",
+        "Places of an inner layer by the chance that excitation of the answer is traced back to them.",
+        "Excitation only: what speaks against the answer is not seen; without a contrast classes share much of it.",
+    ),
     "grad_cam": Entry(
         "grad_cam",
         "GradCAM",
@@ -84,6 +90,12 @@ ENTRIES = {
         "Share of each place of an inner layer in the answer, with its sign, to first order.",
         "Shares add up to the answer only together with the constant; a large constant means they say little.",
     ),
+    "lrp": Entry(
+        "layer_wise_relevance",
+        "LRP",
+        "Share of each pixel in the answer, handed down from layer to layer; negative ones speak against it.",
+        "Depends on the rules; shares add up to the answer only as far as the conservation says.",
+    ),
     "occlusion": Entry(
         "occlusion",
         "Occlusion",
@@ -114,11 +126,14 @@ ENTRIES = {
 DIAGNOSTICS = {
     "baseline_score": "the number that is explained, of the image that the method starts from",
     "completeness_gap": "by how much the shares fail to add up to the change that they explain; near 0 is good",
+    "conservation": "sum of the shares over the answer; 1 is all of it, what is missing biases hold",
     "constant": "the part of the score that no place holds; near 0 is good",
     "denominator": "below 2 the map is not to be believed",
     "largest": "the largest value of the map before its negative part is cut; below 0 the map is empty",
     "largest_fall": "by how much the answer fell under the window that mattered most",
     "mask_mean": "share of the image that the random masks kept; should be what was asked for",
+    "mass": "what of the excitation, 1 in all, reached the layer",
+    "negative": "share of the map's signal that is negative; 0 for a distribution",
     "score": "the number that is explained, as the model gives it",
     "standard_error": "how far off the averages are by chance; to be compared with the size of the map",
     "target": "index of the class that is explained",

@@ -40,6 +40,12 @@ def row(name, at_layer=False, refuses=None, tolerance=1e-4, **options):
 
 ROWS = {
     "deconvnet": row("DeConvNet"),
+    "excitation_backprop": row(
+        "ExcitationBackprop",
+        at_layer=True,
+        refuses={"v2": "may have negative inputs", "v3": "may have negative inputs"},
+        tolerance=1e-3,
+    ),
     "grad_cam": row("GradCAM", at_layer=True),
     "grad_cam_plus_plus": row("GradCAMPlusPlus", at_layer=True),
     "gradient": row("Gradient"),
@@ -48,6 +54,7 @@ ROWS = {
     "integrated_gradients": row("IntegratedGradients", steps=3),
     "layer_cam": row("LayerCAM", at_layer=True),
     "linear_approximation": row("LinearApproximation", at_layer=True),
+    "lrp": row("LRP", tolerance=1e-3),
     "score_cam": row("ScoreCAM", at_layer=True),
     "smooth_grad": row("SmoothGrad", samples=3),
 }
