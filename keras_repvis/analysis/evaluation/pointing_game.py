@@ -123,6 +123,10 @@ class PointingGame:
             np.bincount(labels, minlength=self.classes).astype(np.float64),
         )
 
+    def images(self, subset="all"):
+        """Return the number of images of the subset "all" or "difficult"."""
+        return len(set(self._columns(subset)[0].tolist()))
+
     def interval(self, subset="all", level=0.95, samples=1000, seed=0):
         """Return (low, high), the percentile bootstrap interval of `score` over the images of the subset.
 

@@ -7,7 +7,8 @@ value, the first in reading order among equal ones; of a constant map, not smoot
 
 The size of sigma is a share of a side of the original image. TorchRay's are presets here: gradient, DeConvNet and
 guided backpropagation .02 of the longer side, with the border's values repeated outside; extremal perturbations .09 of
-the shorter side, with zeros outside; other methods none.
+the shorter side, with zeros outside; other methods none. Our extremal perturbations do it themselves, at the size they
+are given images.
 
 Reference: Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019,
 and its code, TorchRay.
@@ -61,11 +62,12 @@ class Smoothing:
         return maps
 
 
+# By the names of the classes in `attribution`.
 _TORCHRAY = {
-    "deconvnet": Smoothing(0.02),
-    "extremal_perturbation": Smoothing(0.09, "shorter", "zero"),
-    "gradient": Smoothing(0.02),
-    "guided_backprop": Smoothing(0.02),
+    "DeConvNet": Smoothing(0.02),
+    "ExtremalPerturbation": Smoothing(0.09, "shorter", "zero"),
+    "Gradient": Smoothing(0.02),
+    "GuidedBackprop": Smoothing(0.02),
 }
 
 
@@ -73,17 +75,20 @@ def torchray_smoothing(method):
     """Return the `Smoothing` that TorchRay uses for a method's maps, None where it uses none.
 
     Args:
-        method: Name of a method as in `attribution.catalog`, for instance "gradient".
+        method: Name of the class of a method, for instance "Gradient"; or a method, whose answer is None too if it has
+            smoothed its maps itself.
 
     Returns:
         `Smoothing` or None.
 
     Example:
-        >>> keras_repvis.analysis.evaluation.torchray_smoothing("gradient")
+        >>> keras_repvis.analysis.evaluation.torchray_smoothing("Gradient")
         Smoothing(share=0.02, side='longer', border='repeat')
-        >>> keras_repvis.analysis.evaluation.torchray_smoothing("grad_cam")
+        >>> keras_repvis.analysis.evaluation.torchray_smoothing("GradCAM")
     """
-    return _TORCHRAY.get(method)
+    if isinstance(method, str):
+        return _TORCHRAY.get(method)
+    return None if getattr(method, "smoothing", 0) else _TORCHRAY.get(type(method).__name__)
 
 
 def resize_bilinear(maps, size):

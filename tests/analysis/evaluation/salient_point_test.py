@@ -58,11 +58,21 @@ def test_sigma_is_a_share_of_the_longer_or_the_shorter_side():
 
 
 def test_constants_of_torchray():
-    for method in ("gradient", "deconvnet", "guided_backprop"):
+    for method in ("Gradient", "DeConvNet", "GuidedBackprop"):
         assert evaluation.torchray_smoothing(method) == evaluation.Smoothing(0.02, "longer", "repeat")
-    assert evaluation.torchray_smoothing("extremal_perturbation") == evaluation.Smoothing(0.09, "shorter", "zero")
-    for method in ("excitation_backprop", "grad_cam", "rise"):
+    assert evaluation.torchray_smoothing("ExtremalPerturbation") == evaluation.Smoothing(0.09, "shorter", "zero")
+    for method in ("ExcitationBackprop", "GradCAM", "RISE"):
         assert evaluation.torchray_smoothing(method) is None
+
+
+def test_maps_that_are_smooth_already_are_left_alone():
+    class ExtremalPerturbation:
+        smoothing = 0.09
+
+    method = ExtremalPerturbation()
+    assert evaluation.torchray_smoothing(method) is None
+    method.smoothing = 0
+    assert evaluation.torchray_smoothing(method) == evaluation.torchray_smoothing("ExtremalPerturbation")
 
 
 def test_the_point_is_the_maximum_in_the_original_image():
