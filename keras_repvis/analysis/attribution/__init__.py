@@ -6,7 +6,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "deconvnet": ["DeConvNet"],
+        "deletion": ["DeletionGame"],
         "excitation_backprop": ["ExcitationBackprop"],
+        "extremal_perturbation": ["ExtremalPerturbation"],
         "feature_statistics": ["FeatureStatistics", "estimate_statistics"],
         "grad_cam": ["GradCAM"],
         "grad_cam_plus_plus": ["GradCAMPlusPlus"],
@@ -18,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "layer_cam": ["LayerCAM"],
         "layer_wise_relevance": ["LRP"],
         "linear_approximation": ["LinearApproximation"],
+        "meaningful_perturbation": ["MeaningfulPerturbation"],
         "method": ["Method"],
         "occlusion": ["Occlusion"],
         "readout_bottleneck": ["ReadoutBottleneck"],
@@ -25,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "result": ["Attribution"],
         "rise": ["RISE"],
         "score_cam": ["ScoreCAM"],
+        "selectivity": ["ChannelSelectivity", "measure_channel_selectivity"],
         "smooth_grad": ["SmoothGrad"],
     },
 )
