@@ -36,7 +36,7 @@ _ATTACKS = flags.DEFINE_list("attacks", ["FGSM", "PGD"], "Attacks.")
 _EPSILONS = flags.DEFINE_list("epsilons", ["8", "16", "32"], "Largest change of a pixel, in 255ths.")
 _METHODS = flags.DEFINE_list(
     "methods",
-    ["Gradient", "GuidedBackprop", "IntegratedGradients", "GradCAM", "LinearApproximation", "Occlusion"],
+    ["Gradient", "GuidedBackprop", "IntegratedGradients", "GradCAM"],
     "Attribution methods.",
 )
 _CLASSIFIER = flags.DEFINE_enum("classifier", "logistic", ["logistic", "forest"], "What learns from the maps.")
@@ -46,9 +46,8 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seed of all that is random.", lower_bou
 BATCH = 100
 LEAST = 50
 OPTIONS = {
-    "PGD": {"steps": 40},
-    "IntegratedGradients": {"steps": 16},
-    "Occlusion": {"window": 8, "stride": 4},
+    "PGD": {"steps": 20},
+    "IntegratedGradients": {"steps": 8},
 }
 
 

@@ -123,7 +123,7 @@ NETWORKS = {
     for network in (
         Network("plain", 42, plain(True), "four_out", "hidden_out"),
         Network("plain_without_bias", 16, plain(False), "four_out", "hidden_out"),
-        Network("norm", 22, head(
+        Network("norm", 18, head(
             *normed("one", 6),
             *normed("two", 8, bias=True),
             Record("maximum", "two_pool"),
@@ -191,6 +191,9 @@ def weights(network):
             highest = 2.2 if network.name == "mobile" else 1.5
             arrays = [random.uniform(0.5, highest, channels), random.normal(0, 0.2, channels),
                       random.normal(0, 0.3, channels), random.uniform(0.5, 1.5, channels)]
+            if network.name == "norm":
+                # A gamma below zero turns the signs of the weights before it.
+                arrays[0] *= np.where(random.uniform(size=channels) < 0.3, -1, 1)
         else:
             continue
         found[record.name] = [array.astype("float32") for array in arrays]
@@ -207,7 +210,10 @@ def inputs():
     shifts = random.randint(0, 5, (20, 2))
     masks = np.stack([cell[y : y + 16, x : x + 16] for cell, (y, x) in zip(cells, shifts)])
     masks = 0.75 * masks + random.randint(0, 17, masks.shape) / 64
-    return {name: array.astype("float32") for name, array in (("images", images), ("noise", noise), ("masks", masks))}
+    examples = (random.randint(0, 192, (40, 1, 1, 3)) + random.randint(0, 64, (40, *IMAGE_SHAPE))) / 256
+    cells = (random.permutation(128).reshape(2, 8, 8) + 64) / 256
+    arrays = {"images": images, "noise": noise, "masks": masks, "examples": examples, "cells": cells}
+    return {name: array.astype("float32") for name, array in arrays.items()}
 
 
 def keras_model(network):

@@ -3,7 +3,7 @@
 import importlib
 
 torch, attr, torch_networks = map(importlib.import_module, ("torch", "captum.attr", "torch_networks"))
-DEVIATION = 0.2  # of the noise of SmoothGrad
+NOISE = 0.2  # of SmoothGrad, as a share of the range of each image
 STEPS = 50  # of integrated gradients
 
 
@@ -25,8 +25,9 @@ def references(case):
     )
     found["integrated_gradients"] = torch_networks.to_keras(integrated)
     found["integrated_gradients_gap"] = gap.numpy()
-    found["smoothgrad"] = sum(
-        torch_networks.to_keras(attr.Saliency(module).attribute(images + DEVIATION * draw, targets, abs=False))
+    deviation = NOISE * (images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True))
+    found["smooth_grad"] = sum(
+        torch_networks.to_keras(attr.Saliency(module).attribute(images + deviation * draw, targets, abs=False))
         for draw in torch_networks.from_keras(case.noise)
     ) / len(case.noise)
 

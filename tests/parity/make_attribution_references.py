@@ -23,8 +23,8 @@ import numpy as np
 torch_networks, networks = map(importlib.import_module, ("torch_networks", "attribution_networks"))
 
 FOLDER = pathlib.Path(__file__).with_name("references")
-STAGES = ("gradients",)
-PACKAGES = ("torch", "captum", "zennit", "torchray", "numpy", "keras", "tensorflow")
+STAGES = ("gradients", "relevance", "perturbations", "bottleneck")
+PACKAGES = ("torch", "torchvision", "captum", "zennit", "torchray", "numpy", "keras", "tensorflow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Case:
         images: float32 array (batch, height, width, channels).
         noise: float32 array (draws, height, width, channels), standard deviation 1.
         masks: float32 array (masks, height, width) in [0, 1].
+        examples: float32 array (examples, height, width, channels), more images.
+        cells: float32 array (areas, rows, columns), all different, that a search for masks begins with.
+        logits: float64 array (batch, classes).
         targets: int array (batch,).
         scores: float64 array (batch,), the logits of the targets.
     """
@@ -44,11 +47,14 @@ class Case:
     images: np.ndarray
     noise: np.ndarray
     masks: np.ndarray
+    examples: np.ndarray
+    cells: np.ndarray
+    logits: np.ndarray
     targets: np.ndarray
     scores: np.ndarray
 
     def module(self, **options):
-        """Return the network for PyTorch, with a sum or a precision as in `torch_networks.build`."""
+        """Return the network for PyTorch, with other sums or another precision as in `torch_networks.build`."""
         return build(self.network, **options)
 
 
@@ -71,7 +77,7 @@ def make(network, stages=STAGES, check_keras=True):
     # The last image is explained for the class it least looks like, whose score is negative.
     targets = np.append(logits[:-1].argmax(-1), logits[-1].argmin())
     scores = np.take_along_axis(logits, targets[:, None], -1)[:, 0]
-    case = Case(network=network, targets=targets, scores=scores, **inputs)
+    case = Case(network=network, logits=logits, targets=targets, scores=scores, **inputs)
     found = {"images": inputs["images"], "targets": targets, "logits": logits}
     for stage in stages:
         answers = importlib.import_module(f"{stage}_references").references(case)
@@ -102,10 +108,12 @@ def main():
     parser.add_argument("--no_keras", action="store_true", help="do not compare the logits with those of Keras")
     arguments = parser.parse_args()
     about = {
-        "command": "python tests/parity/make_attribution_references.py " + " ".join(sys.argv[1:]),
+        "command": " ".join(["python tests/parity/make_attribution_references.py", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "versions": {package: _version(package) for package in PACKAGES},
     }
+    # Small networks: threads would wait for each other more than they work.
+    torch_networks.torch.set_num_threads(1)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name in arguments.networks:
         found = make(networks.NETWORKS[name], arguments.stages, not arguments.no_keras)

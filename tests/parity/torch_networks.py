@@ -27,13 +27,6 @@ class SameConv2d(nn.Conv2d):
         return self._conv_forward(functional.pad(x, pads), self.weight, self.bias)
 
 
-class Mean(nn.AdaptiveAvgPool2d):
-    """Mean over all positions."""
-
-    def __init__(self):
-        super().__init__(1)
-
-
 class Add(nn.Module):
     def forward(self, first, second):
         return first + second
@@ -46,16 +39,16 @@ class Network(nn.Module):
         records: Of `attribution_networks`.
         channels: Of the input.
         epsilon: Of the batch norms.
-        add: Function that makes the module of a sum of two.
+        make: {kind: function that makes the module} of "add" and "relu6", if they are others.
     """
 
-    def __init__(self, records, channels, epsilon, add=Add):
+    def __init__(self, records, channels, epsilon, make):
         super().__init__()
         self.records = records
         sizes = {"image": channels}
         for record in records:
             channels = sizes[record.source[0]] if record.source else channels
-            self.add_module(record.name, _module(record, channels, epsilon, add))
+            self.add_module(record.name, _module(record, channels, epsilon, make))
             if record.kind == "model":
                 channels = self.get_submodule(record.name).channels
             channels = sizes[record.name] = record.filters or channels
@@ -72,7 +65,7 @@ class Network(nn.Module):
         return x
 
 
-def _module(record, channels, epsilon, add):
+def _module(record, channels, epsilon, others):
     if record.kind in ("conv", "depthwise"):
         filters, groups = (channels, channels) if record.kind == "depthwise" else (record.filters, 1)
         shape = {"kernel_size": record.kernel, "stride": record.strides, "groups": groups, "bias": record.bias}
@@ -85,17 +78,18 @@ def _module(record, channels, epsilon, add):
         "relu6": ReLU6,
         "maximum": lambda: nn.MaxPool2d(2),
         "average": lambda: nn.AvgPool2d(2),
-        "add": add,
-        "mean": Mean,
+        "add": Add,
+        "mean": lambda: nn.AdaptiveAvgPool2d(1),
         "dense": lambda: nn.Linear(channels, record.filters, bias=record.bias),
-        "model": lambda: Network(record.records, channels, epsilon, add),
+        "model": lambda: Network(record.records, channels, epsilon, others),
+        **others,
     }
     return make[record.kind]()
 
 
-def build(records, weights, channels, epsilon, add=Add, dtype=torch.float64):
+def build(records, weights, channels, epsilon, dtype=torch.float64, **make):
     """Return the module of a table with the weights, given in the layout of Keras, for inference."""
-    network = Network(records, channels, epsilon, add)
+    network = Network(records, channels, epsilon, make)
     for path, module in network.named_modules():
         arrays = [torch.tensor(array) for array in weights.get(path.split(".")[-1], [])]
         if isinstance(module, nn.Conv2d):

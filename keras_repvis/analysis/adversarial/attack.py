@@ -33,7 +33,8 @@ class Attack:
         norm: "linf" or "l2".
         targeted: Whether the labels are to be reached. Default False: they are to be left.
         loss: "cross_entropy" or "margin"; see `objective.py`.
-        from_logits: Whether the outputs are logits. Default True; False for probabilities that sum to 1.
+        from_logits: Whether the outputs are logits. Default True; False for probabilities that sum to 1. What does not
+            fit is refused; only a sigmoid inside a loaded SavedModel cannot be seen.
         input_index: Integer, which of several inputs is the image; None for the only one of rank 4.
         batch_size: Integer >= 1, images that go through the model at once; bounds the memory.
 
@@ -166,14 +167,11 @@ class Attack:
     def _outputs(self, given):
         """Return what the model puts out for `given`, checked for what it is."""
         outputs = _classes(tf.nest.flatten(self._method._call_model(given)), self._method._name())
-        made_by = _maker(outputs)
-        if made_by == "Sigmoid":
+        if _maker(outputs) == "Sigmoid":
             raise UnsupportedModelError(
                 f"model={self._method._name()!r} puts out a sigmoid for each class, which is no distribution over "
                 "them: attack the logits before it."
             )
-        if made_by == "Softmax" and self._objective.from_logits:
-            raise ValueError(self._mistaken("already probabilities"))
         return outputs
 
     def _check(self, seen):

@@ -42,6 +42,12 @@ ENTRIES = {
         "Places of an inner layer by the chance that excitation of the answer is traced back to them.",
         "Excitation only: what speaks against the answer is not seen; without a contrast classes share much of it.",
     ),
+    "extremal_perturbation": Entry(
+        "extremal_perturbation",
+        "ExtremalPerturbation",
+        "Regions of a few fixed sizes, each the one that alone gives the strongest answer.",
+        "Found by a search that may end elsewhere; compare the score of each region with that of the image.",
+    ),
     "grad_cam": Entry(
         "grad_cam",
         "GradCAM",
@@ -96,6 +102,12 @@ ENTRIES = {
         "Share of each pixel in the answer, handed down from layer to layer; negative ones speak against it.",
         "Depends on the rules; shares add up to the answer only as far as the conservation says.",
     ),
+    "meaningful_perturbation": Entry(
+        "meaningful_perturbation",
+        "MeaningfulPerturbation",
+        "The smallest smooth region whose blurring takes the answer away.",
+        "What is salient need not be the object; where the score without the region stays high, nothing was found.",
+    ),
     "occlusion": Entry(
         "occlusion",
         "Occlusion",
@@ -124,6 +136,7 @@ ENTRIES = {
 
 # What the numbers beside the maps say.
 DIAGNOSTICS = {
+    "area": "share of the image that the region takes",
     "baseline_score": "the number that is explained, of the image that the method starts from",
     "completeness_gap": "by how much the shares fail to add up to the change that they explain; near 0 is good",
     "conservation": "sum of the shares over the answer; 1 is all of it, what is missing biases hold",
@@ -135,6 +148,8 @@ DIAGNOSTICS = {
     "mass": "what of the excitation, 1 in all, reached the layer",
     "negative": "share of the map's signal that is negative; 0 for a distribution",
     "score": "the number that is explained, as the model gives it",
+    "score_deleted": "the score with the region taken away",
+    "score_preserved": "the score with all but the region taken away",
     "standard_error": "how far off the averages are by chance; to be compared with the size of the map",
     "target": "index of the class that is explained",
 }

@@ -40,8 +40,9 @@ class InformationBottleneck(Method):
     no cross-entropy: there the loss is -f, and beta weighs bits against the units of f.
 
     Differs from the reference code: the map is that of the alpha after the last step, there of the one before it; any
-    number of images is optimised at once; 1 - l counts as 2^-24 where it is less, where the KL there is infinite; an
-    code smaller than the reach of the smoothing is reflected several times.
+    number of images is optimised at once; 1 - l counts as 2^-24 where it is less, where the KL there is infinite; a
+    code smaller than the reach of the smoothing is reflected several times; enlarged maps keep their bits exactly and
+    repeat their border, there they are mirrored at it, by which a percent or two is lost.
 
     Args:
         model: `keras.Model`.

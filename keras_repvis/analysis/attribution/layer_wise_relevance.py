@@ -26,9 +26,10 @@ With "epsilon" and epsilon -> 0 ("zero"), for a network of rectifiers that do no
 is (preprocessed image) x gradient, summed over the channels: little more than `LinearApproximation(model, layer=None)`.
 
 Differs from zennit 0.5.1: averages and sums divide by their sum as it is, without a stabiliser of 1e-6, and so do all
-rules but "epsilon"; alpha2_beta1 conserves where contributions have one sign only; w_square has no bias; first rules
-hold for a dense first layer too; batch normalisation needs no canonizer. Differs from innvestigate 2.1: batch
-normalisation is folded and has no rule of its own. Differs from captum 0.9: BatchNorm is no layer of its own.
+rules but "epsilon"; alpha2_beta1 conserves where contributions have one sign only; w_square has no bias; gamma without
+biases chooses its branch by the sum without its bias; first rules hold for a dense first layer too; batch normalisation
+is folded without being asked for. Differs from innvestigate 2.1: batch normalisation is folded and has no rule of its
+own. Where none of this matters the maps are zennit's on the same weights; see tests/parity/relevance_references_test.py.
 """
 
 import tensorflow as tf
@@ -55,8 +56,9 @@ class LRP(Method):
         layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`.
         epsilon: Number > 0 that the rule "epsilon" adds to sums, in units of them. Default 1e-6.
         gamma: Factor >= 0 by which the rule "gamma" strengthens positive contributions. Default 0.25.
-        bias: "keep" (default), so that biases take their share, or "zero", so that none has one and relevance is
-            conserved.
+        bias: "keep" (default), so that biases take their share, or "zero", so that they have none. Then relevance is
+            conserved but at units that are active by their bias alone; under "zero" and "epsilon" it is divided by
+            sums that may be near 0 although the unit is active.
         bounds: Pair of numbers between which every pixel lies, for the rule "z_box". Default (0, 1).
         **options: `input_index`, `batch_size`; see `Method`.
 

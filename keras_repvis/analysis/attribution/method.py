@@ -20,10 +20,6 @@ from keras_repvis.analysis.attribution.result import Attribution
 from keras_repvis.analysis.representation import Representation
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
-# Traced functions that one method keeps; each new function of a user's as target needs one.
-_KEPT = 8
-
-
 class Method:
     """Base of the attribution methods.
 
@@ -68,6 +64,8 @@ class Method:
     """
 
     _changes_images = False
+    # Traced functions that one method keeps; each new function of a user's as target needs one.
+    _kept = 8
 
     def __init__(self, model, input_index=None, score="output", batch_size=32):
         checks.number("batch_size", batch_size, low=1, integer=True)
@@ -119,14 +117,14 @@ class Method:
                 "Set score='output'."
             )
 
-    def _compile(self, select, index, structure):
-        """Return the traced `_answer` of one kind of question, the newest `_KEPT` of which are kept."""
+    def _compile(self, select, index, structure, part="_answer"):
+        """Return the traced `_answer` of one kind of question, the newest `_kept` of which are kept."""
         structure = tf.nest.map_structure(lambda _: 0, structure) if tf.nest.is_nested(structure) else 0
-        key = (select, index, repr(structure))
+        key = (select, index, repr(structure), part)
         if key not in self._compiled:
-            if len(self._compiled) >= _KEPT:
+            if len(self._compiled) >= self._kept:
                 self._compiled.pop(next(iter(self._compiled)))
-            answer = functools.partial(self._answer, select, index, structure)
+            answer = functools.partial(getattr(self, part), select, index, structure)
             self._compiled[key] = tf.function(answer, autograph=False, reduce_retracing=True)
         return self._compiled[key]
 

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "map_similarity": ["compare_maps"],
         "mean_interval": ["MeanInterval"],
         "model_randomization": ["ModelRandomization", "measure_model_randomization"],
-        "null_maps": ["centre_map", "random_map"],
+        "null_maps": ["centre_map", "random_maps"],
         "placed_digit_pairs": ["PlacedDigitPairs"],
         "pointing_game": ["PointingGame", "box_mask"],
         "pointing_pairs": ["PointingPair"],

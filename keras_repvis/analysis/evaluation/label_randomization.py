@@ -133,10 +133,9 @@ def measure_label_randomization(make_method, train, source, images, targets=None
     targets = before.diagnostics.get("target", targets) if targets is None else targets
     after = make_method(models[1])(images, targets)
     size = np.shape(images)[1:]
-    noise = null_maps.random_map(*before.maps.shape[1:], seed)
     return LabelRandomization(
         compare_maps(before.maps, after.maps, size[:2]),
-        compare_maps(before.maps, np.broadcast_to(noise, before.maps.shape), size[:2]),
+        compare_maps(before.maps, null_maps.random_maps(*before.maps.shape, seed), size[:2]),
         tuple(_accuracy(model, one, size) for model, one in zip(models, (source, permuted))),
     )
 

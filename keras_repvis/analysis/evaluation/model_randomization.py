@@ -126,8 +126,7 @@ def measure_model_randomization(
         found.append(compare_maps(before.maps, explain().maps, size))
         if progress is not None:
             progress((place + 1) / len(groups))
-    noise = null_maps.random_map(*before.maps.shape[1:], seed)
-    chance = compare_maps(before.maps, np.broadcast_to(noise, before.maps.shape), size)
+    chance = compare_maps(before.maps, null_maps.random_maps(*before.maps.shape, seed), size)
     similarities = {metric: np.stack([one[metric] for one in found]) for metric in METRICS}
     return ModelRandomization(mode, tuple(groups), similarities, chance)
 

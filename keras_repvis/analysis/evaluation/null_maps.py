@@ -1,6 +1,6 @@
 """Maps that know nothing of the image or the model: what a score is worth without an explanation.
 
-    random    uniform noise, the same for all images
+    random    uniform noise, another for each image: its score is that of chance, not of one lucky pattern
     centre    the nearer to the centre of the image, the larger
 
 A method that does not beat the first tells nothing, one that does not beat the second tells where photographers point.
@@ -14,10 +14,11 @@ RANDOM = "random map"
 CENTRE = "centre"
 
 
-def random_map(height, width, seed=0):
-    """Return noise (height, width), uniform in [0, 1).
+def random_maps(count, height, width, seed=0):
+    """Return noise (count, height, width), uniform in [0, 1); that of an image depends on its number and the seed only.
 
     Args:
+        count: Integer >= 1, number of images.
         height: Integer >= 1.
         width: Integer >= 1.
         seed: Integer >= 0.
@@ -27,11 +28,11 @@ def random_map(height, width, seed=0):
 
     Example:
         >>> from keras_repvis.analysis import evaluation
-        >>> evaluation.random_map(4, 6).shape
-        (4, 6)
+        >>> evaluation.random_maps(2, 4, 6).shape
+        (2, 4, 6)
     """
     checks.number("seed", seed, low=0, integer=True)
-    return np.random.default_rng([29, seed]).random((height, width), "float32")
+    return np.random.default_rng([29, seed]).random((count, height, width), "float32")
 
 
 def centre_map(height, width):
@@ -81,6 +82,6 @@ def with_null_maps(maps, count, height, width, seed=0):
                 "width)."
             )
         found[name] = resize_bilinear(some, (height, width)).astype("float32")
-    found[RANDOM] = np.broadcast_to(random_map(height, width, seed), (count, height, width))
+    found[RANDOM] = random_maps(count, height, width, seed)
     found[CENTRE] = np.broadcast_to(centre_map(height, width), (count, height, width))
     return found

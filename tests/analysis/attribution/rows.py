@@ -38,6 +38,16 @@ def row(name, at_layer=False, refuses=None, tolerance=1e-4, **options):
     return Row(make, at_layer, refuses or {}, tolerance)
 
 
+def bottleneck(model, **more):
+    """Return an information bottleneck at the layer "spatial", with statistics of noise."""
+    size = model.inputs[0].shape[1:] if getattr(model, "inputs", None) else (12, 12, 3)
+    images = np.random.default_rng(4).random((16, *size), "float32")
+    statistics = attribution.estimate_statistics(model, images)
+    # Small steps: the first of Adam has the sign of the gradient only, also where that is rounding.
+    options = {"steps": 2, "samples": 2, "learning_rate": 0.1}
+    return attribution.InformationBottleneck(model, None, statistics, **options, **more)
+
+
 ROWS = {
     "deconvnet": row("DeConvNet"),
     "excitation_backprop": row(
@@ -46,15 +56,20 @@ ROWS = {
         refuses={"v2": "may have negative inputs", "v3": "may have negative inputs"},
         tolerance=1e-3,
     ),
+    "extremal_perturbation": row("ExtremalPerturbation", areas=(0.1, 0.3), steps=2, tolerance=1e-3),
     "grad_cam": row("GradCAM", at_layer=True),
     "grad_cam_plus_plus": row("GradCAMPlusPlus", at_layer=True),
     "gradient": row("Gradient"),
     "guided_backprop": row("GuidedBackprop"),
     "guided_grad_cam": row("GuidedGradCAM"),
+    "information_bottleneck": Row(bottleneck, at_layer=True, tolerance=1e-2),
     "integrated_gradients": row("IntegratedGradients", steps=3),
     "layer_cam": row("LayerCAM", at_layer=True),
     "linear_approximation": row("LinearApproximation", at_layer=True),
     "lrp": row("LRP", tolerance=1e-3),
+    "meaningful_perturbation": row("MeaningfulPerturbation", steps=3, score="output", tolerance=1e-3),
+    "occlusion": row("Occlusion", window=4, tolerance=1e-3),
+    "rise": row("RISE", masks=5, score="output"),
     "score_cam": row("ScoreCAM", at_layer=True),
     "smooth_grad": row("SmoothGrad", samples=3),
 }

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from skimage import feature, metrics
 
-from keras_repvis.analysis.evaluation import MeanInterval, centre_map, compare_maps, random_map
+from keras_repvis.analysis.evaluation import MeanInterval, centre_map, compare_maps, random_maps
 
 RNG = np.random.default_rng(0)
 ONE, OTHER = RNG.normal(size=(2, 4, 32, 24))
@@ -72,8 +72,10 @@ def test_interval_is_the_t_interval():
 
 
 def test_maps_that_know_nothing():
-    one, same, other = random_map(5, 7), random_map(5, 7), random_map(5, 7, 1)
-    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    maps, other = random_maps(3, 5, 7), random_maps(3, 5, 7, seed=1)
+    # More images change nothing for the first.
+    np.testing.assert_array_equal(maps[:2], random_maps(2, 5, 7))
+    assert not np.array_equal(maps[0], maps[1]) and not np.array_equal(maps, other)
     centre = centre_map(5, 8)
     assert centre.argmax() in (19, 20) and centre[0, 0] == centre.min() == 0
     np.testing.assert_allclose(centre, centre[::-1, ::-1])
