@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 
 torch, torch_networks = map(importlib.import_module, ("torch", "torch_networks"))
+PACKAGE = "IBA.pytorch"
 NETWORKS = ("plain", "norm")
 STEPS, SAMPLES, SEED = 10, 2, 0
 
@@ -13,7 +14,7 @@ def references(case):
     """Return {key: array}; see references/README.md."""
     if case.network.name not in NETWORKS:
         return {}
-    package = importlib.import_module("IBA.pytorch")
+    package = importlib.import_module(PACKAGE)
     module = case.module(dtype=torch.float32)
     bottleneck = package.IBA(module.get_submodule(case.network.layer), batch_size=SAMPLES, optimization_steps=STEPS)
     bottleneck.estimate(module, [(torch_networks.from_keras(case.examples, torch.float32),)])

@@ -9,6 +9,7 @@ torch, composites, rules, canonizers, layers, types = map(
 attribution, ray, torch_networks = map(
     importlib.import_module, ("zennit.attribution", "torchray.attribution.excitation_backprop", "torch_networks")
 )
+CAPTUM = "captum.attr"
 TINY = 1e-12  # zennit's stabiliser, where a rule has none of its own; all is in float64
 
 
@@ -39,7 +40,7 @@ def references(case):
     found = {f"lrp_{key}": relevance(case, composite) for key, composite in relevance_composites().items()}
     if case.network.name == "plain":
         # Where captum can: no sums, no flattening, no layers of other kinds.
-        captum_lrp = importlib.import_module("captum.attr").LRP(case.module())
+        captum_lrp = importlib.import_module(CAPTUM).LRP(case.module())
         maps = captum_lrp.attribute(torch_networks.from_keras(case.images), torch.tensor(case.targets))
         found["captum_lrp"] = torch_networks.to_keras(maps).sum(axis=-1)
     found["zennit_excitation"] = relevance(case, composites.ExcitationBackprop(TINY, zero_params="bias"), seed=1.0)

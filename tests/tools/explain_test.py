@@ -1,7 +1,5 @@
 """repvis-explain: what it writes, what it refuses, and that it leaves people's files alone."""
 
-import json
-import pathlib
 import subprocess
 import sys
 
