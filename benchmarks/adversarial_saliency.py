@@ -20,6 +20,7 @@ are not separated. Takes about half an hour on 2 idle cores.
 
 import datetime
 import functools
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -78,7 +79,7 @@ def origin():
         "command": " ".join(["python benchmarks/adversarial_saliency.py", *sys.argv[1:]]),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
-        "versions": record.versions(),
+        "versions": {**record.versions(), "scikit-learn": importlib.metadata.version("scikit-learn")},
         "classifier": _CLASSIFIER.value,
         "seed": _SEED.value,
     }
@@ -166,7 +167,8 @@ def numbers(estimate):
 
 
 def summary(row):
-    text = f"{row['model']} {row['attack']} {row['epsilon']}/255: fooled {row['fooled']:.3f} noise {row['by_noise']:.3f}"
+    shares = f"fooled {row['fooled']:.3f} noise {row['by_noise']:.3f}"
+    text = f"{row['model']} {row['attack']} {row['epsilon']}/255: {shares}"
     areas = [f"{name} {' '.join(f'{area[0]:.3f}' for area in found.values())}" for name, found in row.items()
              if isinstance(found, dict)]
     return "  ".join([text, *areas])

@@ -214,7 +214,8 @@ def captum(name, network):
 
 def zennit(name, network):
     torch, torch_networks = load("torch"), load("torch_networks")
-    attribution, canonizers, composites = (load(f"zennit.{part}") for part in ("attribution", "canonizers", "composites"))
+    parts = ("attribution", "canonizers", "composites")
+    attribution, canonizers, composites = (load(f"zennit.{part}") for part in parts)
     model, _ = torch_network(network)
 
     def call(x, y):

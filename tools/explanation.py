@@ -86,7 +86,8 @@ def write(directory, found, images, names, model, command):
         for name, image, one_map in zip(names, images, result.maps):
             Image.fromarray(report.overlay(image, one_map)).save(overlays / f"{name}_{method}.png")
     np.savez_compressed(directory / "maps.npz", **arrays)
-    lead = f"{model} on {len(images)} image{'s' if len(images) != 1 else ''}, {len(found.results)} methods side by side."
+    many = "images" if len(images) != 1 else "image"
+    lead = f"{model} on {len(images)} {many}, {len(found.results)} methods side by side."
     answers = describe(found.outputs)
     html = report.attribution_page(images, names, answers, found.results, found.refusals, command, lead)
     report.write(directory / "report.html", html)

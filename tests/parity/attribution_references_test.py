@@ -74,7 +74,7 @@ def test_maps_are_those_of_the_peers(parity, method, arguments, key, reduce, net
 
 
 def test_integrated_gradients_past_a_kink(parity):
-    """On the way to the second image a unit is so near 6 that float32 turns it: for captum in float32 too, by 1.3e-4."""
+    """On the way to the second image a unit is so near 6 that float32 turns it; captum in float32 too, by 1.3e-4."""
     maps = parity.explain("IntegratedGradients", "mobile").maps
     expected = total(parity.references("mobile")["integrated_gradients"])
     errors = [parity.difference(one, other) for one, other in zip(maps, expected)]

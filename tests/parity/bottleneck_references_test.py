@@ -24,13 +24,17 @@ def test_information_bottleneck_is_that_of_its_authors(parity, network, monkeypa
     monkeypatch.setattr(method, "_draw", lambda step: noise[step])
     maps = method(references["images"], references["targets"]).maps
     bits = references["bottleneck_capacity"].sum(axis=-1) / np.log(2)
-    assert parity.difference(maps, bits) < 1e-3
+    assert parity.difference(maps, bits) < 1e-4
     upsampled = attribution.InformationBottleneck(
         parity.model(network), layer, statistics, steps=steps - 1, samples=samples, upsample=True
     )
     monkeypatch.setattr(upsampled, "_draw", lambda step: noise[step])
     maps = upsampled(references["images"], references["targets"]).maps
-    assert parity.difference(maps, references["bottleneck_map"]) < 1e-3
+    # Beyond the border scikit-image goes on as a mirror image, which adds bits or takes them; ours keep their number.
+    inner = (slice(None), slice(2, -2), slice(2, -2))
+    assert parity.difference(maps[inner], references["bottleneck_map"][inner]) < 1e-4
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), bits.sum(axis=(1, 2)), rtol=1e-4)
+    assert np.abs(references["bottleneck_map"].sum(axis=(1, 2)) / bits.sum(axis=(1, 2)) - 1).max() > 0.01
 
 
 @pytest.mark.parametrize("network", ["plain", "norm"])
@@ -39,7 +43,7 @@ def test_bound_of_information_is_that_of_the_authors(parity, network):
     statistics = feature_statistics.estimate_statistics(
         parity.model(network), parity.networks.inputs()["examples"], layer
     )
-    flow = restricted_flow.RestrictedFlow(statistics, smoothing=0, min_std=1e-12, active_share=0.01)
+    flow = restricted_flow.RestrictedFlow(statistics, smoothing=0, min_std=0.01, active_share=0.01)
     code = Representation(parity.model(network), layer)(references["images"][:1])
     height, width, channels = code.shape[1:]
     shares = np.linspace(0, 0.99, code.size, dtype="float32").reshape(channels, height, width).transpose(1, 2, 0)

@@ -4,12 +4,13 @@ With the n values of a mask in ascending order, sort(m), and a vector r_a of (1 
 
     penalty = 1/n sum (sort(m) - r_a)^2,
 
-0 if and only if the mask is binary with the area a. Only which values belong to the ones matters, not their order: they
-are those above the a n-th largest value, which is found by bisection on the bits of the numbers. Values equal to it share
-the ones that are left among them; which of them a sort would put first is chance.
+0 if and only if the mask is binary with the area a. Only which values belong to the ones matters, not their order:
+they are those above the a n-th largest value, which is found by bisection on the bits of the numbers. Values equal to
+it, but for rounding, share the ones that are left among them; which of them a sort would put first is chance.
 
 Reference:
-    Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, equation 3.
+    Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, section
+    3.
 """
 
 import tensorflow as tf

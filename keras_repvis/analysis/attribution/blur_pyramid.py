@@ -4,13 +4,13 @@ Level l of L is
 
     blur:  y_l = k + g_(s_l) * (x - k),  s_l = s_max (1 - l/(L-1))        fade:  y_l = k + l/(L-1) (x - k)
 
-with the Gaussian g, zero beyond the border, and the colour k to which images fade there. Level 0 is the most perturbed,
-level L - 1 the image x. A mask m (height, width) in [0, 1] chooses by linear interpolation between levels: 1 copies x, 0
-the first level.
+with the Gaussian g, zero beyond the border, and the colour k to which images fade there. Level 0 is the most
+perturbed, level L - 1 the image x. A mask m (height, width) in [0, 1] chooses by linear interpolation between levels:
+1 copies x, 0 the first level.
 
 Reference:
-    Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, section 3.
-    Constants: TorchRay.
+    Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, section
+    3. Constants: TorchRay.
 """
 
 import math

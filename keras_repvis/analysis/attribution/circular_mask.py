@@ -1,15 +1,15 @@
 """The smallest disc in the middle of an image that hides what the output is about: where a search for a mask begins.
 
-Discs of radius 0, 5, ..., 170 pixels around the middle of an image of 224 pixels, blurred by a Gaussian of 10 pixels, are
-replaced by the background. Of the outputs f_r the smallest disc is taken with
+Discs of radius 0, 5, ..., 170 pixels around the middle of an image of 224 pixels, blurred by a Gaussian of 10 pixels,
+are replaced by the background. Of the outputs f_r the smallest disc is taken with
 
     (f_r - f_170) / (f(x) - f_170) < 0.01,
 
 the largest if there is none. For other sizes all lengths change as the diagonal does.
 
 Reference:
-    Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 4.3. Constants:
-    ruthcfong/perturb_explanations.
+    Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 4.
+    Constants: ruthcfong/perturb_explanations.
 """
 
 import numpy as np

@@ -1,19 +1,20 @@
 """The deletion game: the smallest box, taken from a map, whose deletion makes the output fall.
 
-For thresholds t = 0, 0.01, ..., 0.99 the tightest box around the pixels with S(u) - min S >= t (max S - min S) is replaced
-by a blurred copy of the image. With the output f_b of the whole image blurred, the share that is left of the output is
+For thresholds t = 0, 0.01, ..., 0.99 the tightest box around the pixels with S(u) - min S >= t (max S - min S) is
+replaced by a blurred copy of the image. With the output f_b of the whole image blurred, the share that is left of the
+output is
 
     (f(box deleted) - f_b) / (f(x) - f_b).
 
-The score of a map S is the area of the smallest box that leaves at most 0.01. A map that marks what the network looks at
-has a small one. That need not be the object: what is salient may be a part of it, or something beside it.
+The score of a map S is the area of the smallest box that leaves at most 0.01. A map that marks what the network looks
+at has a small one. That need not be the object: what is salient may be a part of it, or something beside it.
 
-Differs from the reference code: the blur is of the image as the network sees it, with a deviation of 10 pixels at a shorter
-side of 224; there of the file, at whatever size. Where blurring the image changes nothing, the share is 0.
+Differs from the reference code: the blur is of the image as the network sees it, with a deviation of 10 pixels at a
+shorter side of 224; there of the file, at whatever size. Where blurring the image changes nothing, the share is 0.
 
 Reference:
-    Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 5.3. Constants:
-    ruthcfong/perturb_explanations.
+    Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 5.
+    Constants: ruthcfong/perturb_explanations.
 """
 
 import numpy as np
@@ -47,10 +48,11 @@ class DeletionGame:
         progress: As in `Method`.
 
     Returns:
-        `Attribution`, its maps 1 in the box and 0 outside; diagnostics "area" (of the box, as a share of the image: the
-        score of the map), "box" (top, left, bottom, right, the last two outside), "found" (whether the output falls to
-        the threshold; if not, the box is the one that leaves least), "left" (share of the output that is left),
-        "score_deleted" (f with the box deleted), "score" (f of the image) and "target" (where a class is explained).
+        `Attribution`, its maps 1 in the box and 0 outside; diagnostics "area" (of the box, as a share of the image:
+        the score of the map), "box" (top, left, bottom, right, the last two outside), "found" (whether the output
+        falls to the threshold; if not, the box is the one that leaves least), "left" (share of the output that is
+        left), "score_deleted" (f with the box deleted), "score" (f of the image) and "target" (where a class is
+        explained).
 
     Raises:
         ValueError: If an argument is not accepted, or images, maps or targets do not fit the model.
@@ -64,7 +66,7 @@ class DeletionGame:
         (2, 4)
 
     Reference:
-        Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 5.3.
+        Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 5.
     """
 
     def __init__(self, model, threshold=0.01, levels=100, image_blur=None, score="softmax", **options):

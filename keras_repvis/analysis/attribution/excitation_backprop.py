@@ -62,8 +62,8 @@ class ExcitationBackprop(Method):
 
     Returns:
         `Attribution`, its maps (batch, height, width) of the size of the layer; diagnostics "target", "score" (f_c),
-        "mass" (sum of p at the layer, 1 if nothing is lost; of p - q about 0) and "negative" (share of the absolute
-        values of p, or p - q, that belongs to negative ones).
+        "mass" (sum of p at the layer, 1 if nothing is lost and no way goes past the layer; of p - q about 0) and
+        "negative" (share of the absolute values of p, or p - q, that belongs to negative ones).
 
     Raises:
         UnsupportedModelError: If an operation between the layer and the score has no rule, or inputs may be negative

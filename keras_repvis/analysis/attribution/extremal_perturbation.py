@@ -2,27 +2,28 @@
 
 For each area a of several,
 
-    max_m  R(f(x perturbed where m is 0)) - w_t penalty_a(m),    m a smooth max-convolution of parameters (`smooth_max`),
+    max_m  R(f(x perturbed where m is 0)) - w_t penalty_a(m),
 
-where `penalty_a` is 0 if and only if m is binary with the area a (`area_penalty`), and the perturbation is the strength of
-a blur or of a fade (`blur_pyramid`). The weight w_t = 300 x 1.0035^t makes a constraint of the penalty. The variants are
+where m is a smooth max-convolution of parameters (`smooth_max`), `penalty_a` is 0 if and only if m is binary with the
+area a (`area_penalty`), and the perturbation is the strength of a blur or of a fade (`blur_pyramid`). The weight w_t =
+300 x 1.0035^t makes a constraint of the penalty. The variants are
 
     preserve:  R = f(keep m)                 the region that suffices
     delete:    R = -f(keep 1 - m)            the region that is needed
     dual:      R = f(keep m) - f(keep 1 - m)
 
-with the reward "simple" for f and "contrastive" for f_c - max over other classes. The map is the sum of the masks over the
-areas, blurred.
+with the reward "simple" for f and "contrastive" for f_c - max over other classes. The map is the sum of the masks over
+the areas, blurred.
 
 Every image has a mask an area, and all of them are optimised together, `batch_size` of them at once: gradient ascent
 works number by number, so each is found as if it were alone.
 
 Sizes in pixels are those of the reference code, for images of 224 pixels, times the shorter side / 224.
 
-Differs from the reference code: images are in [0, 1], so what stands beyond the border and what images fade to is `fill`,
-by default the mean colour of each image, where it is 0 after the network's own normalisation, the mean colour of its data;
-where the mask is 1 its gradient is that from below, there 0; values that are equal share the ones of the constraint, where
-chance decides; the model's weights keep their gradients.
+Differs from the reference code: images are in [0, 1], so what stands beyond the border and what images fade to is
+`fill`, by default the mean colour of each image, where it is 0 after the network's own normalisation, the mean colour
+of its data; where the mask is 1 its gradient is that from below, there 0; values that are equal share the ones of the
+constraint, where chance decides; the model's weights keep their gradients.
 """
 
 import numpy as np
@@ -165,8 +166,8 @@ class ExtremalPerturbation(Iterated):
     def _run(self, inputs, index, structure, select, values, *companions):
         if self.reward == "contrastive" and not targets_.is_class(select):
             raise UnsupportedModelError(
-                "reward='contrastive': the targets do not name a class, so there is no other class. Give class indices, "
-                "or reward='simple'."
+                "reward='contrastive': the targets do not name a class, so there is no other class. Give class "
+                "indices, or reward='simple'."
             )
         count, several = len(values), len(self.areas)
         copies = [np.repeat(array, several, axis=0) for array in (*inputs, values)]

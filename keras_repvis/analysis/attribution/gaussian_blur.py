@@ -1,8 +1,8 @@
 """Gaussian blur of images and maps, with any width and any border, as two products with matrices.
 
 Along each axis the kernel is exp(-t^2 / (2 sigma^2)) for whole t, |t| <= radius, normalised to the sum 1. Beyond the
-border the image goes on as its mirror image ("reflect": the outermost pixel is repeated, as `scipy.ndimage` calls it), or
-as zeros.
+border the image goes on as its mirror image ("reflect": the outermost pixel is repeated, as `scipy.ndimage` calls it),
+or as zeros.
 """
 
 import numpy as np

@@ -29,7 +29,8 @@ Differs from zennit 0.5.1: averages and sums divide by their sum as it is, witho
 rules but "epsilon"; alpha2_beta1 conserves where contributions have one sign only; w_square has no bias; gamma without
 biases chooses its branch by the sum without its bias; first rules hold for a dense first layer too; batch normalisation
 is folded without being asked for. Differs from innvestigate 2.1: batch normalisation is folded and has no rule of its
-own. Where none of this matters the maps are zennit's on the same weights; see tests/parity/relevance_references_test.py.
+own. Where none of this matters the maps are zennit's on the same weights; see
+tests/parity/relevance_references_test.py.
 """
 
 import tensorflow as tf

@@ -37,7 +37,7 @@ def background(images, fill):
 
 
 def mix(images, masks, back):
-    """Return x o M + b o (1 - M), images and background (batch, height, width, channels), masks (batch, height, width)."""
+    """Return x o M + b o (1 - M), for masks (batch, height, width)."""
     masks = masks[..., None]
     return images * masks + back * (1 - masks)
 

@@ -10,14 +10,15 @@ A mask m in [0, 1] keeps the image x where it is 1 and puts x0, an image without
 
 with TV_b(m) = sum (dx^2 + dy^2)^(b/2) over the cells of m, and E over small shifts of image and background against the
 mask (jitter), one drawn a step. Without smoothness and jitter this is the search for an adversarial example: the mask
-scatters. m has 28 cells along the shorter side; its mask is enlarged without interpolation and blurred. It begins at the
-smallest disc in the middle that hides what f is about (`circular_mask`) and is found by Adam, clipped to [0, 1] after each
-step, for a whole batch of images at once: Adam works number by number, so each is optimised as if it were alone.
+scatters. m has 28 cells along the shorter side; its mask is enlarged without interpolation and blurred. It begins at
+the smallest disc in the middle that hides what f is about (`circular_mask`) and is found by Adam, clipped to [0, 1]
+after each step, for a whole batch of images at once: Adam works number by number, so each is optimised as if it were
+alone.
 
 x0 is the image blurred, its mean colour (or `fill`), or noise around that colour, drawn at each step.
 
-For a linear f = <w, x> and l1 = l2 = 0 the mask of the deletion game is [<w, x - x0> <= 0] in each cell; for a constant f
-it is 1 everywhere.
+For a linear f = <w, x> and l1 = l2 = 0 the mask of the deletion game is [<w, x - x0> <= 0] in each cell; for a
+constant f it is 1 everywhere.
 
 Sizes in pixels are those of the paper, for images of 224 pixels, times the shorter side / 224; given ones are taken as
 they are. The jitter enlarges the image by so many pixels and cuts a window out of it; below 2 there is none, so images
@@ -49,9 +50,9 @@ _PAPER = {
     "through_blur": True,
 }
 PRESETS = {
-    # Fong and Vedaldi 2017, section 4.3.
+    # Fong and Vedaldi 2017, section 4.
     "fong_vedaldi_2017": _PAPER,
-    # For boxes around objects, section 5.4: give the five best classes as a mask over the outputs.
+    # For boxes around objects, section 5: give the five best classes as a mask over the outputs.
     "fong_vedaldi_2017_localization": {**_PAPER, "l1_weight": 1e-3, "tv_power": 2.0},
     # What the released code computes.
     "perturb_explanations": {**_PAPER, "through_blur": False},
@@ -78,8 +79,8 @@ class MeaningfulPerturbation(Iterated):
         l1_weight: Number >= 0, l1; None for the preset's 1e-4.
         tv_weight: Number >= 0, l2; None for the preset's 1e-2.
         tv_power: Number >= 1, b; None for the preset's 3.
-        cells: Integer >= 1, of the mask along the shorter side of the image, less if that has less pixels; None for the
-            preset's 28.
+        cells: Integer >= 1, of the mask along the shorter side of the image, less if that has less pixels; None for
+            the preset's 28.
         mask_blur: Number >= 0, standard deviation of the blur of the mask in pixels; None for 5 at 224.
         image_blur: Number >= 0, standard deviation of the blur of the image in pixels; None for 10 at 224.
         jitter: Integer >= 0, different shifts along each axis; None for 4 at 224.
@@ -101,9 +102,9 @@ class MeaningfulPerturbation(Iterated):
 
     Returns:
         `Attribution`, maps in [0, 1], enlarged and blurred; diagnostics "score" (f of the image), "target" (the class
-        explained, where one is), "score_deleted" (f with the region replaced by x0), "score_preserved" (f with all else
-        replaced), both without jitter, and "area" (mean of the map). A deletion that does not lower the score found
-        nothing.
+        explained, where one is), "score_deleted" (f with the region replaced by x0), "score_preserved" (f with all
+        else replaced), both without jitter, and "area" (mean of the map). A deletion that does not lower the score
+        found nothing.
 
     Raises:
         UnsupportedModelError: If no gradient reaches the image, or the outputs have no classes and `targets` does not
@@ -119,7 +120,7 @@ class MeaningfulPerturbation(Iterated):
         (2, 32, 32)
 
     Reference:
-        Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, equations 3 to 5.
+        Fong and Vedaldi, "Interpretable Explanations of Black Boxes by Meaningful Perturbation", 2017, section 4.
         Constants: ruthcfong/perturb_explanations.
     """
 

@@ -1,15 +1,15 @@
 """Occlusion: how much the output falls when a window of the image is covered.
 
-A window W_i (1 inside, 0 outside) moves over the image in strides; under it the image x is replaced by a fill b. The map
-is the mean fall of the output over the windows that cover a pixel,
+A window W_i (1 inside, 0 outside) moves over the image in strides; under it the image x is replaced by a fill b. The
+map is the mean fall of the output over the windows that cover a pixel,
 
     S(u) = sum_i W_i(u) (f(x) - f(x o (1 - W_i) + b o W_i)) / sum_i W_i(u).
 
 Windows stand at 0, stride, 2 stride, ... until one reaches the border; what of it is beyond the border is cut off, so
 every pixel is covered. For a linear f = <w, x> the fall is that of the window, <w o W_i, x - b>.
 
-Differs from the paper: the paper draws the output itself at the centre of each window; here its fall is spread over the
-window, so that positive means evidence and maps have the size of the image.
+Differs from the paper: the paper draws the output itself at the centre of each window; here its fall is spread over
+the window, so that positive means evidence and maps have the size of the image.
 """
 
 import tensorflow as tf

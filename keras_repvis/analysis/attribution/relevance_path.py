@@ -8,6 +8,7 @@ from keras_repvis.analysis.unsupported import UnsupportedModelError
 
 # They tell the shape of a tensor, not its numbers.
 _SHAPES = frozenset("OnesLike Rank Shape ShapeN Size ZerosLike".split())
+_PADDING = frozenset("Pad PadV2 SpaceToBatchND".split())
 _RISING = frozenset("Elu LeakyRelu Maximum Minimum Relu Relu6 Selu Sigmoid Softplus Softsign Tanh".split())
 _NONNEGATIVE = frozenset("Relu Relu6 Sigmoid Softplus".split())
 # Of tensors >= 0 they make tensors >= 0; sums, products, averages, selections, padding.
@@ -118,6 +119,16 @@ class Path:
         if tensor.op.type == "Maximum":
             return any(parts)
         return tensor.op.type in _NONNEGATIVE or (tensor.op.type in _KEEPS_SIGN and all(parts))
+
+    def presence(self, tensor):
+        """Return a float32 tensor of the shape of a tensor: 0 where the operations right before padded it, else 1."""
+        operation = tensor.op
+        if not self.depends(tensor) or operation.type not in _PADDING | SAME:
+            return tf.ones_like(tensor, dtype="float32")
+        inputs = [self.presence(operation.inputs[0]), *operation.inputs[1:]]
+        if operation.type == "PadV2":
+            inputs[2] = tf.zeros_like(inputs[2])
+        return inputs[0] if operation.type in SAME else repeat(operation, inputs)[0]
 
     def bounds(self, tensor):
         """Return (l, h), float32 of the shape of a tensor before the first linear operation: l <= tensor <= h."""

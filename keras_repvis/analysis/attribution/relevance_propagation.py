@@ -126,6 +126,7 @@ class _Step:
             apply=apply,
             nonnegative=self._path.nonnegative(data),
             bounds=lambda: self._path.bounds(data),
+            presence=lambda: self._path.presence(data),
         )
         return self._rules.linear(operation, self._path.is_first(operation), linear, relevance)
 
@@ -134,8 +135,14 @@ class _Step:
             return repeat(operation, [inputs, *operation.inputs[1:]])[0] * weight
 
         data = operation.inputs[0]
-        nonnegative = self._path.nonnegative(data)
-        return relevance_rules.Linear(to_float32(data), tf.constant(1.0), None, apply, nonnegative)
+        return relevance_rules.Linear(
+            inputs=to_float32(data),
+            weights=tf.constant(1.0),
+            bias=None,
+            apply=apply,
+            nonnegative=self._path.nonnegative(data),
+            presence=lambda: self._path.presence(data),
+        )
 
     def _sum(self, operation, relevance):
         signs = [1.0, -1.0] if operation.type == "Sub" else [1.0] * len(operation.inputs)

@@ -10,13 +10,14 @@ For z_k = sum_j z_jk + b_k with contributions z_jk = a_j w_jk, every rule is R_j
     z_plus        (z_jk)+ / sum_j (z_jk)+, also called alpha1_beta0
     z_box         (a_j w_jk - l_j (w_jk)+ - h_j (w_jk)-) / sum of these, for l <= a <= h
     w_square      w_jk^2 / sum_j w_jk^2
-    flat          1 / number of inputs of k; an input that padding adds is none
+    flat          1 / number of inputs of k
 
 with (x)+ = max(x, 0) and (x)- = min(x, 0). Where there is a bias, the sums of the first five include it, the positive
 part of it in a sum of positive parts, and its share of the relevance is lost; the other rules have no bias. Without
-biases each conserves: the shares of each k sum to 1. A sum that is 0 shares out nothing.
+biases each conserves: the shares of each k sum to 1. A sum that is 0 shares out nothing. Zeros that padding adds are no
+inputs.
 
-Differs from the literature: where all contributions to z_k have one sign, alpha2_beta1 gives them a total share of 1;
+Differs from the papers: where all contributions to z_k have one sign, alpha2_beta1 gives them a total share of 1;
 the formula as it stands would give 2, or -1, and relevance would grow from layer to layer (a depthwise kernel has few
 weights, so this is common). Gamma for contributions of any sign is that of Andeol et al. 2021.
 
@@ -50,6 +51,8 @@ class Linear:
         apply: Function L, linear in each of its two arguments.
         nonnegative: Whether the network's structure makes a >= 0.
         bounds: Function without arguments that returns (l, h) with l <= a <= h for every image.
+        presence: Function without arguments that returns 1 where an input is a number of the network, and 0 where
+            padding put it there.
     """
 
     inputs: tf.Tensor
@@ -58,6 +61,7 @@ class Linear:
     apply: Callable
     nonnegative: bool = False
     bounds: Callable | None = None
+    presence: Callable | None = None
 
     def parts(self):
         """Return the parts of a by sign: [a+, a-], or [a] where there are no negative ones."""
@@ -122,8 +126,9 @@ def z_box(linear, relevance):
 
 def by_weights(linear, relevance, weights):
     """Shares in proportion to `weights` >= 0, whatever the inputs are: w^2, or ones."""
-    z = linear.apply(tf.ones_like(linear.inputs), weights)
-    return linear.spread(divide(relevance, z), weights)
+    presence = tf.ones_like(linear.inputs) if linear.presence is None else linear.presence()
+    z = linear.apply(presence, weights)
+    return presence * linear.spread(divide(relevance, z), weights)
 
 
 def divide(numerator, denominator):

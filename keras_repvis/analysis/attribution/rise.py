@@ -10,8 +10,8 @@ constant but for chance, so only differences within a map mean something.
 The same masks are put on all images of a batch, many images and masks at once; `rise_masks` says how they are drawn. A
 mask is made when its turn comes and forgotten, so memory does not depend on N.
 
-Each value is a mean of N draws. Its standard error, from the variance of f M(u)/p over the masks, is returned: a map whose
-range is not much larger shows chance.
+Each value is a mean of N draws. Its standard error, from the variance of f M(u)/p over the masks, is returned: a map
+whose range is not much larger shows chance.
 
 Differs from the reference code: there the masked image is 0 after the network's own normalisation, that is, the mean
 colour of its data; here images are in [0, 1] and the default background is black, `fill` sets another. Differs from
@@ -24,7 +24,7 @@ from keras_repvis import checks
 from keras_repvis.analysis.attribution import masking, rise_masks
 from keras_repvis.analysis.attribution.iterated import Iterated
 
-# Petsiuk et al. 2018, section 4: the numbers of masks for each network.
+# Petsiuk et al. 2018: the numbers of masks for each network.
 PRESETS = {
     "petsiuk_2018_vgg16": {"masks": 4000, "grid": 7, "keep": 0.5},
     "petsiuk_2018_resnet50": {"masks": 8000, "grid": 7, "keep": 0.5},
@@ -73,8 +73,8 @@ class RISE(Iterated):
         (2, 32, 32)
 
     Reference:
-        Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", 2018, equation 6
-        and section 3.2.
+        Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", 2018, section
+        3.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """The random masks of RISE: small grids of zeros and ones, enlarged and shifted.
 
-A grid of s x s cells, each 1 with probability p, is enlarged bilinearly to (s + 1) c_h x (s + 1) c_w pixels, with cells
-of c_h = ceil(height/s), c_w = ceil(width/s) pixels, and a window of the size of the image is cut out of it, from a row in
-[0, c_h) and a column in [0, c_w) that are drawn for each mask. Every value is a weighted mean of cells, so every pixel of
-a mask has the mean p.
+A grid of s x s cells, each 1 with probability p, is enlarged bilinearly to (s + 1) c_h x (s + 1) c_w pixels, with
+cells of c_h = ceil(height/s), c_w = ceil(width/s) pixels, and a window of the size of the image is cut out of it, from
+a row in [0, c_h) and a column in [0, c_w) that are drawn for each mask. Every value is a weighted mean of cells, so
+every pixel of a mask has the mean p.
 
 Mask i depends on the seed and i only: masks are drawn when they are needed, in any groups, and never kept.
 """

@@ -4,20 +4,20 @@ Parameters p_j in [0, 1] sit on a grid with a spacing of d pixels. The mask at p
 
     m(u) = sum_j v_j softmax_j(T v_j),    v_j = k(u - u_j) p_j,    k(z) = exp(-2 max(|z|/s - 1/2, 0)^2)
 
-with T = 20 and j over the (2 r + 1)^2 nearest places of the grid, r = 1 + s/d; beyond the grid p = 0. Each parameter draws
-a soft disc. The maximum is not quite one: with d = 7 and s = 21, of parameters that are all 1 the mask is 0.976 to 0.996,
-of a single 1 it is 1.000 on a disc of radius s/2.
+with T = 20 and j over the (2 r + 1)^2 nearest places of the grid, r = 1 + s/d; beyond the grid p = 0. Each parameter
+draws a soft disc. The maximum is not quite one: with d = 7 and s = 21, of parameters that are all 1 the mask is 0.976
+to 0.996, of a single 1 it is 1.000 on a disc of radius s/2.
 
 The mask has a margin of s pixels before the first parameter and a little less behind the last, which discs may reach
 into; the constraint on the area counts it, the image is the part without it.
 
-The kernels, 81 of them, repeat with the period d, so they are kept for one period only. Taps are accumulated one after the
-other, sum_j v_j exp(T v_j) and sum_j exp(T v_j), forwards and, computed again, backwards: memory is that of a few masks,
-not of 81. As v is in [0, 1] and T is 20, nothing overflows.
+The kernels, 81 of them, repeat with the period d, so they are kept for one period only. Taps are accumulated one after
+the other, sum_j v_j exp(T v_j) and sum_j exp(T v_j), forwards and, computed again, backwards: memory is that of a few
+masks, not of 81. As v is in [0, 1] and T is 20, nothing overflows.
 
 Reference:
     Fong, Patrick and Vedaldi, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks", 2019, section
-    3.2. Constants: TorchRay, with d = 7 and s = 21 for images of 224 pixels.
+    3. Constants: TorchRay, with d = 7 and s = 21 for images of 224 pixels.
 """
 
 import math

@@ -24,8 +24,9 @@ def test_levels_of_the_blur_are_those_of_scipy(color):
     assert levels.shape == (2, 10, 13, 8, 3)
     for level in range(7):
         sigma = 5 * (1 - level / 7)
+        radius = math.ceil(4 * sigma)
         blurred = ndimage.gaussian_filter(
-            IMAGES.astype("float64") - color, (0, sigma, sigma, 0), mode="constant", radius=(0, *[math.ceil(4 * sigma)] * 2, 0)
+            IMAGES.astype("float64") - color, (0, sigma, sigma, 0), mode="constant", radius=(0, radius, radius, 0)
         )
         np.testing.assert_allclose(levels[:, :, :, level], blurred + color, atol=1e-6)
     np.testing.assert_array_equal(levels[:, :, :, 7], IMAGES)

@@ -71,7 +71,8 @@ def test_a_map_that_marks_the_evidence_has_its_box():
     # The blur spreads light into the box that was deleted: 0.01 is not reached with a wider one, a tenth is.
     game = DeletionGame(spot, threshold=0.1, score="output", image_blur=8.0)
     result = game(images, maps, 0)
-    assert result.diagnostics["box"].tolist() == [[3, 4, 7, 9]] and result.diagnostics["area"] == pytest.approx(20 / 400)
+    assert result.diagnostics["box"].tolist() == [[3, 4, 7, 9]]
+    assert result.diagnostics["area"] == pytest.approx(20 / 400)
     beside = np.zeros_like(maps)
     beside[0, 12:18, 10:18] = 1
     assert game(images, beside, 0).diagnostics["area"] == 1

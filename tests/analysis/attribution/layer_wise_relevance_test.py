@@ -103,6 +103,26 @@ def test_rules_that_have_no_bias_conserve_with_biases_too(net):
     assert (np.abs(kept.diagnostics["conservation"] - 1) > 1e-2).any()
 
 
+@pytest.mark.parametrize("composite", ["flat", "w_square"])
+def test_padding_takes_no_part(composite):
+    """A layer that pads with zeros, or a dilated convolution that does, is as good as "same" padding."""
+    convs = [layers.Conv2D(3, 3, padding="same"), layers.Conv2D(2, 3, dilation_rate=2, padding="same")]
+    valid = [layers.Conv2D(3, 3), layers.Conv2D(2, 3, dilation_rate=2)]
+    maps = []
+    for pair, paddings in ((convs, (0, 0)), (valid, (1, 2))):
+        inputs = keras.Input((8, 8, 2))
+        hidden = inputs
+        for conv, padding in zip(pair, paddings):
+            hidden = layers.ReLU()(conv(layers.ZeroPadding2D(padding)(hidden) if padding else hidden))
+        averaged = layers.AveragePooling2D(3)(layers.ZeroPadding2D(((1, 0), (0, 1)))(hidden))
+        model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(averaged)))
+        model.set_weights([np.random.default_rng(2).normal(size=w.shape) for w in model.get_weights()])
+        result = LRP(model, composite)(IMAGES, 1)
+        np.testing.assert_allclose(result.diagnostics["conservation"], 1, rtol=1e-4)
+        maps.append(result.maps)
+    close(maps[1], maps[0], 1e-5)
+
+
 def test_residual_sums_split_in_proportion():
     """y = (a x + b x) w: the ways through a and b take a x and b x parts of the relevance; only one is seen."""
     inputs = keras.Input((8, 8, 2))

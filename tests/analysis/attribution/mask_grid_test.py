@@ -38,7 +38,9 @@ def test_gradient_is_the_sum_of_a_block():
     np.testing.assert_allclose(gradient(MaskGrid(16, 24, 4, 3.0), cells, weights), expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("size, cells, shape", [((96, 96), 28, (28, 28)), ((20, 33), 28, (20, 33)), ((10, 30), 5, (5, 15))])
+@pytest.mark.parametrize(
+    "size, cells, shape", [((96, 96), 28, (28, 28)), ((20, 33), 28, (20, 33)), ((10, 30), 5, (5, 15))]
+)
 def test_grids_fit_images_of_any_size(size, cells, shape):
     grid = MaskGrid(*size, cells, 0.0)
     assert grid.shape == shape

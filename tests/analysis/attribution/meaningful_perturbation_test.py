@@ -115,7 +115,8 @@ def test_batches_change_nothing(options):
     np.testing.assert_allclose(parts.maps, together.maps, atol=1e-4)
     np.testing.assert_allclose(np.concatenate([one.maps for one in alone]), together.maps, atol=1e-4)
     for name, values in together.diagnostics.items():
-        np.testing.assert_allclose(np.concatenate([one.diagnostics[name] for one in alone]), values, rtol=1e-3, atol=1e-4)
+        joined = np.concatenate([one.diagnostics[name] for one in alone])
+        np.testing.assert_allclose(joined, values, rtol=1e-3, atol=1e-4)
     other = MeaningfulPerturbation(smooth, steps=8, jitter=3, seed=5, **options)(IMAGES, TARGETS).maps
     assert np.abs(other - together.maps).max() > 1e-3
 
@@ -157,7 +158,7 @@ def test_presets_and_sizes():
     method = MeaningfulPerturbation(linear)
     values = [method.steps, method.learning_rate, method.l1_weight, method.tv_weight, method.tv_power, method.cells]
     assert values == [300, 0.1, 1e-4, 1e-2, 3.0, 28] and method.score == "softmax" and method.through_blur
-    for side, (mask, image, shifts) in {224: (5, 10, 4), 448: (10, 20, 8), 112: (2.5, 5, 2), 56: (1.25, 2.5, 1)}.items():
+    for side, mask, image, shifts in ((224, 5, 10, 4), (448, 10, 20, 8), (112, 2.5, 5, 2), (56, 1.25, 2.5, 1)):
         images = np.zeros((1, side, side + 9, 1))
         assert method._in_pixels("mask_blur", images) == mask and method._in_pixels("image_blur", images) == image
         assert method._shifts(images) == shifts
@@ -169,8 +170,9 @@ def test_presets_and_sizes():
 
 def test_wrong_arguments_are_named():
     for argument, value in (
-        ("game", "delete"), ("perturbation", "fade"), ("steps", 0), ("learning_rate", 0), ("l1_weight", -1), ("tv_power", 0.5),
-        ("cells", 0), ("mask_blur", -1), ("jitter", -1), ("start", "ones"), ("fill", "black"), ("preset", "fong"),
+        ("game", "delete"), ("perturbation", "fade"), ("steps", 0), ("learning_rate", 0), ("l1_weight", -1),
+        ("tv_power", 0.5), ("cells", 0), ("mask_blur", -1), ("jitter", -1), ("start", "ones"), ("fill", "black"),
+        ("preset", "fong"),
     ):
         with pytest.raises(ValueError, match=f"{argument}="):
             MeaningfulPerturbation(linear, **{argument: value})

@@ -91,6 +91,7 @@ def test_sizes_of_images_may_change_and_wrong_arguments_are_named():
     assert method.stride == (2, 2) and Occlusion(linear).window == (8, 8)
     for side in (4, 9, 4, 5):
         np.testing.assert_allclose(method(np.ones((1, side, 4, 1), "float32"), 0).maps[0, 0, 0], 16)
-    for arguments in ({"window": 0}, {"window": (1, 2, 3)}, {"stride": 0}, {"window": 2, "stride": 3}, {"fill": "black"}):
+    wrong = ({"window": 0}, {"window": (1, 2, 3)}, {"stride": 0}, {"window": 2, "stride": 3}, {"fill": "black"})
+    for arguments in wrong:
         with pytest.raises(ValueError, match=f"{list(arguments)[-1]}="):
             Occlusion(linear, **arguments)

@@ -91,7 +91,8 @@ def test_presets_and_what_is_not_accepted():
     method = RISE(network)
     assert (method.masks, method.grid, method.keep, method.score) == (4000, 7, 0.5, "softmax")
     assert RISE(network, preset="petsiuk_2018_resnet50", grid=5).masks == 8000
-    for argument, value in (("masks", 0), ("grid", 0), ("keep", 0.0), ("keep", 1.5), ("normalizer", "sum"), ("fill", "x")):
+    wrong = (("masks", 0), ("grid", 0), ("keep", 0.0), ("keep", 1.5), ("normalizer", "sum"), ("fill", "x"))
+    for argument, value in wrong:
         with pytest.raises(ValueError, match=f"{argument}="):
             RISE(network, **{argument: value})
     with pytest.raises(ValueError, match=r"fill of shape \(3,\)"):
