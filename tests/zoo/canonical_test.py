@@ -37,6 +37,7 @@ def test_two_files_of_one_model_are_the_same_bytes(tmp_path):
     for path in paths:
         canonical.canonical_keras_file(path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert {member.external_attr >> 16 for member in zipfile.ZipFile(paths[0]).infolist()} == {0o644}
     assert "date_saved" not in json.loads(zipfile.ZipFile(paths[0]).read("metadata.json"))
     loaded, inputs = keras.saving.load_model(paths[0]), np.ones((2, 4), "float32")
     np.testing.assert_array_equal(loaded(inputs), _model()(inputs))
@@ -56,12 +57,14 @@ def test_the_fingerprint_depends_on_the_content_alone(tmp_path):
     from tensorflow.core.protobuf import fingerprint_pb2
 
     uuids = []
-    for name, graph in (("one", b"graph"), ("two", b"graph"), ("three", b"other")):
+    contents = {"one": (b"graph", b"index"), "two": (b"graph", b"index"), "three": (b"other", b"index"),
+                "four": (b"graph", b"other")}
+    for name, (graph, index) in contents.items():
         directory = tmp_path / name
         (directory / "variables").mkdir(parents=True)
         (directory / "assets").mkdir()
         (directory / "saved_model.pb").write_bytes(graph)
-        (directory / "variables" / "variables.index").write_bytes(b"index")
+        (directory / "variables" / "variables.index").write_bytes(index)
         fingerprint = fingerprint_pb2.FingerprintDef(uuid=name, graph_def_program_hash=7)
         (directory / "fingerprint.pb").write_bytes(fingerprint.SerializeToString())
         canonical.canonical_saved_model(directory)
@@ -69,4 +72,13 @@ def test_the_fingerprint_depends_on_the_content_alone(tmp_path):
         assert found.graph_def_program_hash == 7
         assert not (directory / "assets").exists() and (directory / "variables").exists()
         uuids.append(found.uuid)
-    assert uuids[0] == uuids[1] != uuids[2]
+    assert uuids[0] == uuids[1] and len(set(uuids)) == 3
+
+
+def test_assets_stay_and_a_directory_without_fingerprint_is_left_alone(tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "words.txt").write_text("words")
+    (tmp_path / "assets.extra").mkdir()
+    canonical.canonical_saved_model(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["assets"]
+    assert (tmp_path / "assets" / "words.txt").read_text() == "words"

@@ -26,7 +26,9 @@ def test_an_alias():
     parsed = handle.parse("me/net@champion")
     assert (parsed.publisher, parsed.model, parsed.version, parsed.alias) == ("me", "net", None, "champion")
     assert str(parsed) == "me/net@champion"
-    for text in ("me/net@", "me/net@Champion", "me/net/3@champion", "me/net@a@b", "me/net@3", "me/net@a/3", "me@x/net"):
+    assert handle.parse("me/net@" + "a" * 50).alias == "a" * 50
+    for text in ("me/net@", "me/net@Champion", "me/net/3@champion", "me/net@a@b", "me/net@3", "me/net@a/3", "me@x/net",
+                 "me/net@" + "a" * 51):
         with pytest.raises(ValueError, match="handle="):
             handle.parse(text)
 

@@ -6,6 +6,7 @@ import pytest
 
 from keras_repvis import zoo
 from keras_repvis.zoo import manifest, resolving
+from keras_repvis.zoo import root as roots
 from keras_repvis.zoo.root import shipped_root
 
 
@@ -38,6 +39,11 @@ def test_paths_of_a_version_and_of_a_model(root, pick):
     assert zoo.resolve(pick(root / "a" / "b")).handle == "a/b/10"
 
 
+def test_a_version_may_hold_a_directory_that_is_called_as_a_number(root):
+    (root / "a" / "b" / "2" / "5").mkdir()
+    assert zoo.resolve(root / "a" / "b" / "2").handle == "a/b/2"
+
+
 def test_a_version_copied_elsewhere_keeps_its_handle(root, tmp_path):
     shutil.copytree(root / "a" / "b" / "2", tmp_path / "copy")
     version = zoo.resolve(tmp_path / "copy")
@@ -59,6 +65,13 @@ def test_unknown(root):
         zoo.resolve(root / "nothing")
     with pytest.raises(zoo.IntegrityError, match="manifest.json: is missing"):
         zoo.resolve(root)
+
+
+def test_of_many_versions_the_last_are_named(root):
+    for number in range(11, 41):
+        (root / "a" / "c" / str(number)).mkdir(parents=True)
+    with pytest.raises(ValueError, match="version of a/c=7 is not known. Accepted: 21, 22, .*, 39, 40.$"):
+        zoo.resolve("a/c/7", root)
 
 
 @pytest.mark.parametrize("link", ["a", "a/b", "a/b/2"])
@@ -101,6 +114,17 @@ def test_a_shipped_number_is_not_given_again(put, tmp_path):
     assert zoo.resolve("repvis/mobilenet_v2_digits", tmp_path).path == tmp_path / own
     assert zoo.resolve("repvis/mobilenet_v2_digits@champion", tmp_path).version == number
     assert zoo.resolve(f"repvis/mobilenet_v2_digits/{number}", tmp_path).path.is_relative_to(shipped_root())
+
+
+def test_what_one_has_stands_for_what_ships_under_the_same_number(put, tmp_path, monkeypatch):
+    put(tmp_path / "mine", "a/b")
+    for text in "xy":
+        put(tmp_path / "shipped", "a/b", text)
+    monkeypatch.setattr(roots, "shipped_root", lambda: tmp_path / "shipped")
+    assert zoo.resolve("a/b", tmp_path / "mine").path == tmp_path / "shipped" / "a" / "b" / "2"
+    put(tmp_path / "mine", "a/b", "z")
+    for handle in ("a/b", "a/b/2"):
+        assert zoo.resolve(handle, tmp_path / "mine").path == tmp_path / "mine" / "a" / "b" / "2"
 
 
 def test_a_version_is_kept_while_it_is_read(put, tmp_path):
