@@ -30,11 +30,43 @@ def told(directory):
     return read(directory)
 alias_file.read = told
 """
+# The library's own work is tested elsewhere: here it says what it was given.
+_SPY = """
+import dataclasses, pathlib, sys
+from keras_repvis import zoo as library
+from keras_repvis_tools import program, zoo
+
+@dataclasses.dataclass
+class Found:
+    agrees: bool
+    handle: str = "me/net/1"
+    published: float = 0.9
+    found: float = 0.8
+    allowed: float = 0.05
+    examples: int = 500
+    same_weights: bool = False
+
+def tell(name, result):
+    def told(*arguments, **options):
+        print(name, *arguments, *sorted(options.items()), sep=" | ", file=sys.stderr)
+        return result
+    return told
+
+version = library.Version("me/net/1", pathlib.Path("there"), 1)
+program.import_tensorflow = lambda: None
+zoo._load = lambda path: path.name
+library.publish = tell("publish", version)
+library.load_recipe = lambda path: path.parent.name
+library.make = tell("make", (version, {0: 0.75}))
+library.reproduce = tell("reproduce", Found("agrees" in sys.argv[2]))
+library.sign = tell("sign", "file.sig")
+library.verify_signature = tell("verify_signature", None)
+"""
 
 
-def _run(*arguments, **environment):
+def _run(*arguments, program=_RUN, **environment):
     return subprocess.run(
-        [sys.executable, "-c", _RUN, *map(str, arguments)],
+        [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -118,10 +150,7 @@ def test_list_and_show_name_aliases(root):
 
 def test_list_reads_the_aliases_of_a_model_once(root):
     shutil.copytree(root / "me" / "net", root / "me" / "other")
-    done = subprocess.run(
-        [sys.executable, "-c", _COUNT + _RUN, "list", "--noshipped", f"--zoo_root={root}"],
-        capture_output=True, text=True, check=True,
-    )
+    done = _run("list", "--noshipped", f"--zoo_root={root}", program=_COUNT + _RUN)
     read = [line for line in done.stderr.splitlines() if line.startswith("read ")]
     assert {f"read {root / 'me' / name}" for name in ("net", "other")} <= set(read)
     assert len(read) == len(set(read))
@@ -252,6 +281,77 @@ def test_aliases_rollback_and_collection(put, tmp_path):
     done = _run("gc", "--keep=latest", "--json", root)
     assert json.loads(done.stdout)["deleted"] == ["a/b/2"] and done.stderr == "imported: []\n"
     assert sorted(os.listdir(tmp_path / "a" / "b")) == ["1", "3", "aliases.json", "history.jsonl"]
+
+
+def test_gc_of_one_model(put, tmp_path):
+    for handle in ("a/b", "a/c"):
+        for text in "xy":
+            put(tmp_path, handle, text)
+    done = _run("gc", "--keep=latest", "--model=a/c", "--json", f"--zoo_root={tmp_path}")
+    assert json.loads(done.stdout)["deleted"] == ["a/c/1"]
+    assert (tmp_path / "a/b/1").is_dir() and not (tmp_path / "a/c/1").exists()
+
+
+def test_an_export_replaces_a_file_only_if_told(put, tmp_path):
+    put(tmp_path, "a/b")
+    arguments = ("export", "a/b", tmp_path / "b.tar", f"--zoo_root={tmp_path}")
+    (tmp_path / "b.tar").write_text("mine")
+    done = _run(*arguments)
+    assert done.returncode == 1 and "b.tar" in done.stderr and (tmp_path / "b.tar").read_text() == "mine"
+    assert _run(*arguments, "--overwrite").returncode == 0 and (tmp_path / "b.tar").stat().st_size > 1000
+
+
+def test_export_for_serving(tmp_path):
+    shipped = json.loads(_run("show", "repvis/mobilenet_v1_digits/1", "--json").stdout)["path"]
+    for options, source in (((), "folded"), (("--variant=reference",), "")):
+        target = tmp_path / f"serving{len(options)}"
+        done = _run("export", "repvis/mobilenet_v1_digits/1", target, "--serving", *options)
+        assert (done.returncode, done.stdout) == (0, f"{target / 'mobilenet_v1_digits' / '1'}\n")
+        with open(os.path.join(shipped, source, "saved_model.pb"), "rb") as file:
+            assert (target / "mobilenet_v1_digits" / "1" / "saved_model.pb").read_bytes() == file.read()
+        assert done.stderr == "imported: []\n"
+
+
+def test_flags_reach_the_library(root, tmp_path):
+    file, zoo_root = tmp_path / "model.keras", f"--zoo_root={root}"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", "{}")
+    options = ["--parent=me/net", "--variants=folded,float16", "--allow_operations=PrintV2", "--metrics=a=1,b=0.5",
+               "--description=D.", "--licence=MIT", "--intended_use=U.", "--limits=L."]
+    done = _run("publish", file, "me/new", zoo_root, *options, "--json", program=_SPY + _RUN)
+    assert json.loads(done.stdout) == {"handle": "me/net/1", "path": "there", "version": 1}
+    assert done.stderr.splitlines()[1].split(" | ") == [
+        "publish", "model.keras", "me/new", "('allow_operations', ('PrintV2',))", "('description', 'D.')",
+        "('intended_use', 'U.')", "('licence', 'MIT')", "('limits', 'L.')", "('metrics', {'a': 1.0, 'b': 0.5})",
+        "('parent', 'me/net/2')", f"('root', {root!r})", "('training', {'file': 'model.keras'})",
+        "('variants', ('folded', 'float16'))",
+    ]
+    done = _run("make", "repvis/mobilenet_v1_digits", zoo_root, program=_SPY + _RUN)
+    assert done.stdout == "me/net/1\nthere\n" and "seed 0: test accuracy 0.7500" in done.stderr
+    assert f"make | mobilenet_v1_digits | {root}" in done.stderr.splitlines()
+    path = root / "me" / "net" / "2"
+    done = _run("sign", "me/net", "--key=private.pem", "--overwrite", zoo_root, program=_SPY + _RUN)
+    assert done.stdout == "file.sig\n" and str(path) in done.stderr
+    assert done.stderr.splitlines()[0].endswith("private.pem | ('overwrite', True)")
+    done = _run("verify", "me/net", "--key=public.pem", zoo_root, program=_SPY + _RUN)
+    assert done.stdout == "me/net/2: every byte is as published, and signed\n"
+    assert done.stderr.startswith("verify_signature | ") and done.stderr.splitlines()[0].endswith(" | public.pem")
+    (path / "saved_model.pb").write_bytes(b"y")
+    done = _run("verify", "me/net", "--key=public.pem", zoo_root, program=_SPY + _RUN)
+    assert done.returncode == 1 and "signed" not in done.stdout and "verify_signature" not in done.stderr
+
+
+def test_a_reproduction_that_does_not_agree_fails(put, tmp_path):
+    put(tmp_path, "me/agrees")
+    put(tmp_path, "me/other")
+    zoo_root = f"--zoo_root={tmp_path}"
+    done = _run("reproduce", "me/agrees", zoo_root, "--data_dir=data", program=_SPY + _RUN)
+    assert done.returncode == 0 and done.stdout.split()[-2:] == ["result", "agrees"]
+    assert done.stderr.splitlines()[0] == f"reproduce | me/agrees | {tmp_path} | data"
+    done = _run("reproduce", "me/other", zoo_root, program=_SPY + _RUN)
+    assert done.returncode == 1 and "DOES NOT AGREE" in done.stdout
+    done = _run("reproduce", "me/other", zoo_root, "--json", program=_SPY + _RUN)
+    assert done.returncode == 1 and json.loads(done.stdout)["agrees"] is False
 
 
 def test_export_verify_import(put, tmp_path):
