@@ -177,10 +177,30 @@ def test_what_there_is_not():
             Representation(model, layer)
     with pytest.raises(ValueError, match="model='net'"):
         Representation("net")
+    for size in (0, 1.5):
+        with pytest.raises(ValueError, match="batch_size="):
+            Representation(model, batch_size=size)
+    with pytest.raises(ValueError, match=r"inputs of \[0\] examples"):
+        Representation(model)(IMAGES[:0])
+    with pytest.raises(analysis.UnsupportedModelError, match="layer='output' puts out bool: expected numbers"):
+        Representation(lambda images: images > 0)(IMAGES)
+    with pytest.raises(ValueError, match="one layer is replaced at a time"):
+        Representation(model, ["conv", "relu"]).replace(IMAGES, lambda code: code)
     inputs = keras.Input((16, 16, 3))
     flat = keras.Model(inputs, layers.Flatten()(layers.Conv2D(2, 3, name="plain")(inputs)))
     with pytest.raises(analysis.UnsupportedModelError, match="no layer of .* to be an activation.*Name one: plain"):
         Representation(flat)(IMAGES)
+
+
+def test_images_of_any_size():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, activation="relu")(inputs)))
+    phi = Representation(model)
+    for size in (16, 12, 10):
+        images = IMAGES[:, :size, :size]
+        expected = model.layers[1](images)
+        assert phi(images).shape == (5, size - 2, size - 2, 2)
+        np.testing.assert_allclose(phi(images), expected, rtol=0, atol=1e-6)
 
 
 def test_networks_of_this_package():

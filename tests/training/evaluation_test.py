@@ -38,10 +38,27 @@ def test_every_example_counts_once_with_a_short_last_batch():
     np.testing.assert_array_equal(result.labels, source.labels)
 
 
+def test_classes_that_are_never_answered_are_counted_too():
+    logits = np.array([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
+    result = training.Evaluation(logits, np.array([1, 1, 0]))
+    np.testing.assert_array_equal(result.confusion, [[0, 1, 0], [1, 1, 0], [0, 0, 0]])
+
+
+def test_the_model_is_asked_in_inference_mode():
+    stream = data.Stream(data.Source("repvis_digits", split="test[:20]"), 10, shuffle=False, drop_remainder=False)
+    layers = [keras.layers.Flatten(), keras.layers.Dropout(0.9, seed=0), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    images = np.concatenate([images for images, _ in stream.dataset()])
+    expected = images.reshape(20, 64) @ layers[-1].kernel.numpy() + layers[-1].bias.numpy()
+    np.testing.assert_allclose(training.evaluate(model, stream).logits, expected, rtol=0, atol=1e-5)
+
+
 def test_a_model_without_classes_is_refused():
-    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
-    with pytest.raises(ValueError, match="is not a classifier"):
-        training.evaluate(model, None)
+    inputs = keras.Input((8, 8, 1))
+    two = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+    for outputs in (keras.layers.Conv2D(2, 3)(inputs), [two, two]):
+        with pytest.raises(ValueError, match="is not a classifier"):
+            training.evaluate(keras.Model(inputs, outputs), None)
 
 
 def test_a_model_of_two_replicas_predicts_each_example_once():
