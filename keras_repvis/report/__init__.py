@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "attribution_page": ["attribution_page"],
+        "attribution_report": ["attribution_page"],
         "figures": ["confusion_matrix", "data_uri", "image_rows", "training_curve"],
         "overlays": ["overlay", "overlay_grid"],
         "page": ["Code", "Figure", "Section", "Table", "Text", "render", "write"],
