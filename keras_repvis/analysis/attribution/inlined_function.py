@@ -37,7 +37,8 @@ def call(function, inputs):
         input_map=dict(zip(names, [*given, *captured])),
         # Gradients that were asked for elsewhere may have added outputs.
         return_elements=[tensor.name for tensor in concrete.outputs[: len(_outputs(concrete))]],
-        name=getattr(function, "__name__", "inlined"),
+        # Not that of the function, which may be "<lambda>".
+        name="inlined",
     )
     return tf.nest.pack_sequence_as(concrete.structured_outputs, outputs)
 

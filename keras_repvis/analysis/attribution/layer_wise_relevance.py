@@ -135,8 +135,9 @@ class LRP(Method):
 
         def shift(signal, constant, relevance):
             total = signal + constant
-            total += tf.where(total >= 0, self.epsilon, -self.epsilon)
-            return relevance * relevance_rules.divide(signal, total)
+            if composite.shift == "epsilon":
+                total += tf.where(total >= 0, self.epsilon, -self.epsilon)
+            return signal * relevance_rules.divide(relevance, total)
 
         def by(rule):
             return lambda operation, linear, relevance: relevance_rules.RULES[rule](linear, relevance, self)
@@ -145,7 +146,7 @@ class LRP(Method):
             linear=linear,
             pooling=by(composite.pooling),
             sum=by(composite.sum),
-            shift=shift if composite.shift == "share" and self.bias == "keep" else None,
+            shift=shift if composite.shift != "pass" and self.bias == "keep" else None,
             bias=self.bias == "keep",
         )
 

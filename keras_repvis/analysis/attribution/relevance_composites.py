@@ -11,6 +11,8 @@ from keras_repvis.analysis.attribution.relevance_rules import RULES
 
 # It needs the bounds of pixels.
 _ONLY_FIRST = "z_box"
+# Rules of a shift on its own.
+_SHIFTS = ("epsilon", "zero")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Composite:
         pooling: Rule of averages and sums over positions. "zero" (default) shares in proportion to the contributions.
         sum: Rule of additions of tensors, in residual connections. "zero" (default) as for `pooling`.
         shift: What a shift of channels that follows no linear operation does, in a batch normalisation before a
-            convolution for instance: "pass" (default) leaves relevance as it is, "share" takes its share of it as a
-            bias does under the epsilon rule.
+            convolution for instance: "pass" (default) leaves relevance as it is, under "zero" and "epsilon" the shift
+            takes the share of a bias by the rule of this name.
 
     Raises:
         ValueError: If a rule is not known, or "z_box" is not the first one.
@@ -48,11 +50,11 @@ class Composite:
             checks.one_of(kind, getattr(self, kind), sorted(set(RULES) - {_ONLY_FIRST}))
         if self.first is not None:
             checks.one_of("first", self.first, sorted(RULES))
-        checks.one_of("shift", self.shift, ("pass", "share"))
+        checks.one_of("shift", self.shift, ("pass", *_SHIFTS))
 
 
 def _uniform(rule):
-    shift = "share" if rule in ("zero", "epsilon") else "pass"
+    shift = rule if rule in _SHIFTS else "pass"
     return Composite(convolution=rule, dense=rule, pooling=rule, sum=rule, shift=shift)
 
 

