@@ -16,7 +16,7 @@ Reference:
 import tensorflow as tf
 
 # Differences of values that are rounding.
-_EQUAL = 3e-7
+_EQUAL = 1e-5
 
 
 def area_penalty(masks, areas):
