@@ -1,0 +1,91 @@
+"""Instance normalisation: each channel of each image to mean 0 and variance 1."""
+
+import keras
+
+from keras_repvis import checks
+
+
+@keras.saving.register_keras_serializable("keras_repvis")
+class InstanceNormalization(keras.layers.Layer):
+    """Normalise each channel of each image over its own height and width.
+
+    y = (x - mean(x)) / sqrt(var(x) + epsilon) with mean and (biased) variance over height and width, for each example
+    and each channel apart; with `affine`, gamma y + beta with a learned gamma and beta for each channel. There are no
+    moving statistics: training and inference are the same function. The layer forgets mean and scale of each channel
+    of its input, so a bias just before it has no effect.
+
+    Statistics are taken in float32 under mixed precision. `keras.layers.GroupNormalization(groups=-1)` is the same
+    function; `groups=1` is not: that one normalises all channels of an image together.
+
+    Args:
+        affine: Whether there are a learned gamma and beta.
+        epsilon: Number added to the variance, > 0.
+        gamma_initializer: With `affine`, initialiser of gamma: name, config or instance.
+
+    Input shape:
+        `(batch, height, width, channels)`, with more than one pixel: of a single one nothing would be left.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If an argument is out of range, or the images are known to have a single pixel.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_repvis.layers import InstanceNormalization
+        >>> images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype("float32")
+        >>> outputs = InstanceNormalization()(images).numpy()
+        >>> bool(np.all(np.abs(outputs.mean(axis=(1, 2))) < 1e-5)), outputs.std(axis=(1, 2)).round(2).tolist()[0]
+        (True, [1.0, 1.0, 1.0])
+
+    Reference:
+        Ulyanov, Vedaldi, Lempitsky (2016), "Instance Normalization: The Missing Ingredient for Fast Stylization",
+        equation 4.
+    """
+
+    def __init__(self, affine=False, epsilon=1e-5, gamma_initializer="ones", **kwargs):
+        super().__init__(**kwargs)
+        self.affine = checks.one_of("affine", affine, (True, False))
+        self.epsilon = checks.number("epsilon", epsilon, above=0)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+
+    def build(self, input_shape):
+        self._check_fit(input_shape)
+        if self.affine:
+            shape = (input_shape[-1],)
+            self.gamma = self.add_weight(name="gamma", shape=shape, initializer=self.gamma_initializer)
+            self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+
+    def call(self, inputs):
+        self._check_fit(inputs.shape)
+        # A variance of half-precision numbers overflows or loses its digits.
+        x = inputs if inputs.dtype in ("float32", "float64") else keras.ops.cast(inputs, "float32")
+        centred = x - keras.ops.mean(x, axis=(1, 2), keepdims=True)
+        variance = keras.ops.mean(keras.ops.square(centred), axis=(1, 2), keepdims=True)
+        scale = keras.ops.rsqrt(variance + self.epsilon)
+        if self.affine:
+            scale = scale * keras.ops.cast(self.gamma, x.dtype)
+        outputs = centred * scale
+        if self.affine:
+            outputs = outputs + keras.ops.cast(self.beta, x.dtype)
+        return keras.ops.cast(outputs, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        self._check_fit(input_shape)
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "affine": self.affine,
+            "epsilon": self.epsilon,
+            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
+        }
+
+    def _check_fit(self, shape):
+        if len(shape) != 4 or tuple(shape[1:3]) == (1, 1):
+            raise ValueError(
+                f"input_shape={tuple(shape)} is not accepted by {self.name}: expected (batch, height, width, "
+                "channels) with more than one pixel; the instance norm of a single pixel is 0, whatever it was."
+            )
