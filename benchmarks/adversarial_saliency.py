@@ -60,14 +60,14 @@ def main(argv):
 
     tf.get_logger().setLevel("ERROR")  # A traced function for each attack is meant, not a mistake.
     start = time.monotonic()
-    result = {**origin(), "options": OPTIONS, "rows": []}
+    result = {**origin(), "options": OPTIONS, "minutes": None, "rows": []}
     images, labels = (array[: _IMAGES.value] for array in digits())
     for handle in _MODELS.value:
         for row in rows(handle, images, labels):
             print(summary(row), flush=True)
             result["rows"].append(row)
-            result["minutes"] = round((time.monotonic() - start) / 60, 1)
-            write(result)
+    result["minutes"] = round((time.monotonic() - start) / 60, 1)
+    write(result)
 
 
 def origin():

@@ -27,18 +27,19 @@ def references(case):
     found["rise_sigmoid"] = maps[torch.arange(len(maps)), targets].numpy()
     kinds = {"blur": {}, "fade": {"perturbation": "fade"}, "jitter": {"jitter": True}}
     if case.network.name in ("norm", "residual"):
-        for kind, options in kinds.items():
-            found.update(search(case, f"extremal_{kind}", **options))
+        for kind in ("blur", "fade"):
+            _, energies = search(case, iterations=1, step=STEP, sigma=SIGMA, **kinds[kind])
+            found[f"extremal_{kind}_energies"] = energies
     if case.network.name == "norm":
         for kind, options in kinds.items():
-            found.update(search_from_cells(case, f"search_{kind}", **options))
+            found[f"search_{kind}_masks"], found[f"search_{kind}_energies"] = search_from_cells(case, **options)
     if case.network.name == "plain":
         found.update(pieces(case))
     return found
 
 
-def search(case, key, perturbation="blur", jitter=False, step=STEP, sigma=SIGMA):
-    """Return the masks (images, areas, height, width) and the energies (images, areas, 2, iterations) of a short run.
+def search(case, iterations, step, sigma, perturbation="blur", jitter=False):
+    """Return the masks (images, areas, height, width) and the energies (images, areas, 2, iterations) of a search.
 
     In float32, as TorchRay's masks are. The energies are the reward, and minus the weighted area penalty.
     """
@@ -46,23 +47,23 @@ def search(case, key, perturbation="blur", jitter=False, step=STEP, sigma=SIGMA)
     for image, target in zip(torch_networks.from_keras(case.images, torch.float32), case.targets):
         mask, energy = extremal.extremal_perturbation(
             case.module(dtype=torch.float32), image[None], int(target), areas=list(AREAS), perturbation=perturbation,
-            max_iter=ITERATIONS, step=step, sigma=sigma, jitter=jitter,
+            max_iter=iterations, step=step, sigma=sigma, jitter=jitter,
         )
         masks.append(mask[:, 0].numpy())
         energies.append(energy.numpy())
-    return {f"{key}_masks": np.stack(masks), f"{key}_energies": np.stack(energies)}
+    return np.stack(masks), np.stack(energies)
 
 
-def search_from_cells(case, key, **options):
+def search_from_cells(case, **options):
     """Return what `search` does, for finer masks that begin with cells that all differ.
 
-    TorchRay begins with ones, whose masks have many equal values; which of them count as ones of the area, its sort
-    leaves to chance.
+    TorchRay begins with ones, whose masks have many values that are equal but for rounding; which of them count as ones
+    of the area, its sort leaves to chance.
     """
     ones, start = torch.ones, torch.tensor(case.cells)[:, None]
     extremal.torch.ones = lambda *sizes, **kw: start.clone() if len(sizes) == 4 else ones(*sizes, **kw)
     try:
-        return search(case, key, step=2, sigma=6, **options)
+        return search(case, ITERATIONS, step=2, sigma=6, **options)
     finally:
         extremal.torch.ones = ones
 

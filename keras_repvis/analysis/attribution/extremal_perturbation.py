@@ -73,7 +73,7 @@ class ExtremalPerturbation(Iterated):
         perturbation: "blur" (default) or "fade".
         steps: Integer >= 1; None for the preset's 800.
         learning_rate: Number > 0; None for the preset's 0.01.
-        momentum: Number in [0, 1); None for the preset's 0.9. What is new counts 1 - momentum after the first step.
+        momentum: Number in [0, 1]; None for the preset's 0.9. What is new counts 1 - momentum after the first step.
         area_weight: Number >= 0, of the penalty at the first step; None for the preset's 300.
         area_growth: Number > 0, of the weight a step; None for the preset's 1.0035.
         spacing: Integer >= 1, between parameters in pixels; None for 7 at 224.
