@@ -2,10 +2,11 @@
 
     python benchmarks/attribution.py --output=benchmarks/results/attribution.json \\
         --python=captum=TORCH/bin/python --python=zennit=TORCH/bin/python --python=torchray=TORCH/bin/python \\
-        --python=xplique=TF/bin/python
+        --python=torch_loop=TORCH/bin/python --python=iba=TORCH/bin/python --python=xplique=TF/bin/python
 
 TORCH and TF are virtual environments of the peers, made by `pip install torch captum zennit torchvision`,
-`pip install --no-deps torchray` and `pip install tensorflow; pip install --no-deps xplique`; a peer without --python
+`pip install --no-deps torchray` and `pip install tensorflow; pip install --no-deps xplique`; "iba" is the authors'
+repository BioroboticsLab/IBA on TORCH's path, "torch_loop" the loop of attribution_peers.py. A peer without --python
 runs in this one, where tf-keras-vis is, or is left out. Networks of the same weights (MobileNetV2 of width 1 and a
 residual network of 14 layers, both at 96 pixels) and the same 16 images go to each, in turn, several times.
 
@@ -56,9 +57,11 @@ PEERS = {
     "lrp_epsilon_plus": {"zennit": None},
     "excitation_backprop": {"torchray": None},
     "extremal_perturbation": {"torchray": 2},
+    "meaningful_perturbation": {"torch_loop": 4},
+    "information_bottleneck": {"iba": 4},
 }
 # Methods that draw random numbers, each package its own.
-RANDOM = ("smooth_grad", "rise")
+RANDOM = ("smooth_grad", "rise", "information_bottleneck")
 
 
 def main(argv):
@@ -139,10 +142,13 @@ def closeness(mine, theirs, method):
 
 def versions(pythons):
     """Return {package: version}, as each interpreter tells."""
-    names = {"tf_keras_vis": "tf-keras-vis"}
+    names = {"tf_keras_vis": "tf-keras-vis", "torch_loop": "torch"}
     found = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras")}
     for peer, python in pythons.items():
-        code = f"from importlib.metadata import version; print(version({names.get(peer, peer)!r}))"
+        package = names.get(peer, peer)
+        code = f"from importlib import metadata; print(metadata.version({package!r}))"
+        if peer == "iba":  # Used from its repository, which names no version.
+            code = "import IBA; print(getattr(IBA, '__version__', 'repository'))"
         found[peer] = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     return found
 

@@ -29,7 +29,9 @@ STEPS = SAMPLES = 50
 DEVIATION = 0.15
 WINDOW, STRIDE = 16, 8
 MASKS = 256
-AREAS, ITERATIONS = (0.1, 0.2), 20
+AREAS, ITERATIONS, SPACING = (0.1, 0.2), 20, 7
+# The layer in the middle at which the bottleneck is put.
+MIDDLE = {"mobilenet_v2": "block5_project_norm", "resnet": "stage1_1_out"}
 BATCH_SIZE = 32
 
 
@@ -122,7 +124,14 @@ def ours(name, network):
         "lrp_epsilon_plus": lambda: attribution.LRP(model, composite="epsilon_plus", batch_size=BATCH_SIZE),
         "excitation_backprop": lambda: attribution.ExcitationBackprop(model, **at_layer),
         "extremal_perturbation": lambda: attribution.ExtremalPerturbation(
-            model, areas=AREAS, iterations=ITERATIONS, batch_size=BATCH_SIZE
+            model, areas=AREAS, steps=ITERATIONS, spacing=SPACING, batch_size=BATCH_SIZE
+        ),
+        "meaningful_perturbation": lambda: attribution.MeaningfulPerturbation(
+            model, steps=ITERATIONS, jitter=0, start="keep", batch_size=BATCH_SIZE
+        ),
+        "information_bottleneck": lambda: attribution.InformationBottleneck(
+            model, MIDDLE[network], attribution.estimate_statistics(model, images(16), MIDDLE[network]),
+            batch_size=BATCH_SIZE,
         ),
     }
     method = make[name]()
@@ -248,7 +257,7 @@ def torchray(name, network):
 
     def perturbed(x, y):
         masks, _ = method("extremal_perturbation", "extremal_perturbation")(
-            model, x, y, areas=list(AREAS), max_iter=ITERATIONS, jitter=False
+            model, x, y, areas=list(AREAS), max_iter=ITERATIONS, step=SPACING, jitter=False
         )
         return masks.sum(0, keepdim=True)
 
@@ -262,7 +271,68 @@ def torchray(name, network):
     return make[name]()
 
 
-SIDES = {side.__name__: side for side in (ours, tf_keras_vis, xplique, captum, zennit, torchray)}
+def iba(name, network):
+    """The authors' code of attribution by a bottleneck; it takes one image at a time."""
+    torch, torch_networks, package = map(load, ("torch", "torch_networks", "IBA.pytorch"))
+    model, _ = torch_network(network)
+    bottleneck = package.IBA(model.get_submodule(MIDDLE[network]))
+    bottleneck.estimate(model, [(torch_networks.from_keras(images(16), torch.float32),)])
+
+    def call(x, y):
+        def cost(target):
+            return lambda batch: -torch.log_softmax(model(batch), dim=1)[:, target].mean()
+
+        tensors = torch_networks.from_keras(x, torch.float32)
+        return np.stack([bottleneck.analyze(image[None], cost(target)) for image, target in zip(tensors, y)])
+
+    return {"information_bottleneck": lambda: call}[name]()
+
+
+def torch_loop(name, network):
+    """Meaningful perturbation as its published codes do it, an image at a time; no package of PyTorch offers it."""
+    torch, torch_networks = load("torch"), load("torch_networks")
+    model, _ = torch_network(network)
+    cells, l1_weight, tv_weight, tv_power = 28, 1e-4, 1e-2, 3.0
+
+    def blur(planes, sigma):
+        radius = round(4 * sigma)
+        kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+        kernel = (kernel / kernel.sum()).repeat(planes.shape[1], 1, 1, 1)
+        for side in (kernel, kernel.transpose(2, 3)):
+            edge = [radius * (side.shape[axis] > 1) for axis in (3, 3, 2, 2)]
+            padded = torch.nn.functional.pad(planes, edge, mode="replicate")
+            planes = torch.nn.functional.conv2d(padded, side, groups=planes.shape[1])
+        return planes
+
+    def enlarge(mask):
+        return blur(torch.nn.functional.interpolate(mask, (SIZE, SIZE)), 5 * SIZE / 224)
+
+    def one(image, target):
+        back = blur(image, 10 * SIZE / 224)
+        mask = torch.ones(1, 1, cells, cells, requires_grad=True)
+        optimizer = torch.optim.Adam([mask], lr=0.1)
+        for _ in range(ITERATIONS):
+            kept = enlarge(mask)
+            down = torch.nn.functional.pad(mask[:, :, 1:] - mask[:, :, :-1], (0, 0, 0, 1))
+            across = torch.nn.functional.pad(mask[..., 1:] - mask[..., :-1], (0, 1))
+            steep = down**2 + across**2
+            variation = torch.where(steep > 0, torch.where(steep > 0, steep, 1.0) ** (tv_power / 2), 0.0).sum()
+            score = torch.softmax(model(kept * image + (1 - kept) * back), dim=1)[0, target]
+            optimizer.zero_grad()
+            (l1_weight * (1 - mask).abs().sum() + tv_weight * variation + score).backward()
+            optimizer.step()
+            with torch.no_grad():
+                mask.clamp_(0, 1)
+        return 1 - enlarge(mask).detach()
+
+    def call(x, y):
+        tensors = torch_networks.from_keras(x, torch.float32)
+        return np.concatenate([one(image[None], int(target))[0] for image, target in zip(tensors, y)])
+
+    return {"meaningful_perturbation": lambda: call}[name]()
+
+
+SIDES = {side.__name__: side for side in (ours, tf_keras_vis, xplique, captum, zennit, torchray, iba, torch_loop)}
 
 
 @functools.lru_cache(maxsize=None)

@@ -3,6 +3,8 @@
 Examples:
   repvis-explain --model=repvis/mobilenet_v2_digits --images='digits/*.png'
   repvis-explain --model=runs/cats/model.keras --images='cats/**/*.jpg' --methods=gradient,guided_backprop --targets=3
+  repvis-explain --model=repvis/mobilenet_v2_digits --images=7.png --methods=information_bottleneck \\
+      --reference_images='digits/*.png' --layer=block_2_project_norm
   repvis-explain --model=exported/1 --images=cat.jpg --methods=gradient --output_dir=cat
   repvis-explain --list
 
@@ -33,6 +35,7 @@ _IMAGES = flags.DEFINE_list("images", [], "Image files, or patterns such as 'pho
 _METHODS = flags.DEFINE_list("methods", ["gradient", "guided_backprop"], "Names that --list prints, or all.")
 _TARGETS = flags.DEFINE_list("targets", [], "Class index to explain, one for all or one an image; else the answer.")
 _LAYER = flags.DEFINE_string("layer", None, "Layer for methods that look at one; by default the method's own choice.")
+_REFERENCE = flags.DEFINE_list("reference_images", [], "Many images such as the model knows, for information_bottleneck.")
 _SIZE = flags.DEFINE_integer("image_size", 224, "Height and width in pixels where the model takes any.")
 _RESIZE = flags.DEFINE_string("resize", "pad", "How images come to the model's size: squash, crop or pad.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images through the model at once; bounds the memory.")
@@ -53,7 +56,8 @@ def main(argv):
             print(f"{name}\n    {catalog.ENTRIES[name].reading}\n    {catalog.ENTRIES[name].caution}")
         return
     methods = method_names(_METHODS.value)
-    files = find_images(_IMAGES.value)
+    files = find_images("images", _IMAGES.value)
+    reference = find_images("reference_images", _REFERENCE.value) if _REFERENCE.value else []
     output = pathlib.Path(_OUTPUT_DIR.value).expanduser()
     check_output(output)
     if not _MODEL.value:
@@ -65,9 +69,10 @@ def main(argv):
     from keras_repvis_tools import explanation
 
     model = zoo.open_model(_MODEL.value, root=_ZOO_ROOT.value, allow_operations=_ALLOW.value)
-    images = explanation.read_images(files, explanation.image_shape(model, _SIZE.value), _RESIZE.value)
+    shape = explanation.image_shape(model, _SIZE.value)
+    images, reference = (explanation.read_images(some, shape, _RESIZE.value) for some in (files, reference))
     targets = read_targets(_TARGETS.value, len(files))
-    found = explanation.explain(model, images, methods, targets, _LAYER.value, _BATCH_SIZE.value)
+    found = explanation.explain(model, images, methods, targets, _LAYER.value, _BATCH_SIZE.value, reference)
     for method, why in found.refusals:
         program.say(f"{method}: {why}")
     if not found.results:
@@ -90,16 +95,16 @@ def method_names(wanted):
     return list(dict.fromkeys(checks.one_of("methods", name, catalog.names()) for name in wanted))
 
 
-def find_images(patterns):
-    """Return the sorted files that the patterns mean, each once."""
+def find_images(flag, patterns):
+    """Return the sorted files that the patterns of a flag mean, each once."""
     if not patterns:
-        raise app.UsageError("--images is missing.")
+        raise app.UsageError(f"--{flag} is missing.")
     files = {}
     for pattern in patterns:
         path = os.path.expanduser(pattern)
         found = [path] if os.path.isfile(path) else [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
         if not found:
-            raise ValueError(f"images={pattern!r}: there is no such file.")
+            raise ValueError(f"{flag}={pattern!r}: there is no such file.")
         files.update(dict.fromkeys(found))
     return sorted(files)
 

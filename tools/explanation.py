@@ -8,7 +8,7 @@ import rich.console
 import rich.progress
 
 from keras_repvis import analysis, report
-from keras_repvis.analysis.attribution import catalog
+from keras_repvis.analysis.attribution import catalog, estimate_statistics
 from keras_repvis.data import decode, resize
 
 
@@ -43,23 +43,26 @@ def image_shape(model, size):
 
 def read_images(files, shape, policy):
     """Return float32 array (files, height, width, channels) in [0, 1]."""
-    found = []
+    found = [np.empty((0, *shape), "uint8")]
     for file in files:
         with open(file, "rb") as stream:
             pixels = decode.decode(stream.read(), file, shape[2], upright=True)
-        found.append(resize.resize(pixels, shape[:2], policy))
-    return np.stack(found).astype("float32") / 255.0
+        found.append(resize.resize(pixels, shape[:2], policy)[None])
+    return np.concatenate(found).astype("float32") / 255.0
 
 
-def explain(model, images, methods, targets=None, layer=None, batch_size=32):
-    """Run the methods one after the other, each with a bar on stderr; return an `Explanation`."""
+def explain(model, images, methods, targets=None, layer=None, batch_size=32, reference=()):
+    """Run the methods one after the other, each with a bar on stderr; return an `Explanation`.
+
+    `reference` are many images such as the model knows, for methods that need the statistics of a layer.
+    """
     results, refusals = {}, []
     columns = ("{task.description:>24}", rich.progress.BarColumn(), rich.progress.TimeRemainingColumn())
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bars:
         for name in methods:
             task = bars.add_task(name.replace("_", " "), total=1.0)
             try:
-                method = _build(name, model, layer, batch_size)
+                method = _build(name, model, layer, batch_size, reference)
                 results[name] = method(images, targets, progress=lambda share: bars.update(task, completed=share))
             except analysis.UnsupportedModelError as error:
                 refusals.append((name, str(error)))
@@ -67,10 +70,16 @@ def explain(model, images, methods, targets=None, layer=None, batch_size=32):
     return Explanation(analysis.Representation(model, "output", batch_size)(images), results, refusals)
 
 
-def _build(name, model, layer, batch_size):
-    method = catalog.get(name)
-    takes_layer = layer is not None and "layer" in inspect.signature(method).parameters
-    return method(model, batch_size=batch_size, **({"layer": layer} if takes_layer else {}))
+def _build(name, model, layer, batch_size, reference):
+    method, options = catalog.get(name), {"batch_size": batch_size}
+    if layer is not None and "layer" in inspect.signature(method).parameters:
+        options["layer"] = layer
+    if catalog.ENTRIES[name].needs == "statistics":
+        if len(reference) < 2:
+            raise analysis.UnsupportedModelError("it needs --reference_images, many images such as the model knows.")
+        options["statistics"] = estimate_statistics(model, reference, layer, batch_size=batch_size)
+        options["layer"] = options["statistics"].layer
+    return method(model, **options)
 
 
 def write(directory, found, images, names, model, command):

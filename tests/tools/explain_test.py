@@ -49,6 +49,24 @@ def test_a_model_of_the_zoo(start_tool, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_method_that_needs_statistics_of_reference_images(start_tool, tmp_path):
+    images, reference = digits(tmp_path / "in", 2), digits(tmp_path / "many", 12)
+    command = ("explain", "--model=repvis/mobilenet_v2_digits", f"--images={images}")
+    methods = "--methods=information_bottleneck"
+    done = start_tool(
+        *command, methods, f"--reference_images={reference}", "--layer=block_2_project_norm",
+        f"--output_dir={tmp_path / 'out'}",
+    )
+    without = start_tool(*command, methods, f"--output_dir={tmp_path / 'none'}")
+    assert done.wait() == 0, done.stderr
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        maps, bits = arrays["information_bottleneck/maps"], arrays["information_bottleneck/bits"]
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), bits, rtol=1e-4)
+    assert (bits > 0).all() and "Bits of an inner layer" in (tmp_path / "out" / "report.html").read_text()
+    assert without.wait() == 1
+    assert "needs --reference_images" in without.stderr and not (tmp_path / "none").exists()
+
+
 def test_a_saved_model_and_a_method_that_cannot_see_into_it(start_tool, tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
@@ -85,6 +103,7 @@ def test_no_method_fits_and_nothing_is_written(start_tool, tmp_path):
     "arguments, message",
     [
         (["--images=none/*.png"], "images='none/*.png': there is no such file"),
+        (["--reference_images=none/*.png"], "reference_images='none/*.png': there is no such file"),
         (["--methods=gradiant"], "methods='gradiant' is not known. Did you mean 'gradient'?"),
         (["--methods="], "methods= is not accepted"),
         (["--output_dir=in"], "output_dir='in' is not empty"),

@@ -17,6 +17,7 @@ class Entry:
         method: Name of its class.
         reading: What a strong place of its map means, in plain words.
         caution: What it does not mean, or when not to believe it.
+        needs: "statistics" of a layer's codes over many images (`estimate_statistics`), or "" for nothing but a model.
 
     Example:
         >>> keras_repvis.analysis.attribution.catalog.ENTRIES["gradient"].method
@@ -27,6 +28,7 @@ class Entry:
     method: str
     reading: str
     caution: str
+    needs: str = ""
 
 
 ENTRIES = {
@@ -77,6 +79,13 @@ ENTRIES = {
         "GuidedGradCAM",
         "Sharp structure within the places that hold evidence for the answer.",
         "The places depend on the class; the fine structure hardly does.",
+    ),
+    "information_bottleneck": Entry(
+        "information_bottleneck",
+        "InformationBottleneck",
+        "Bits of an inner layer that the answer needs: where noise must not enter.",
+        "Where the cross-entropy with the noise let in is much larger than without, the answer was lost.",
+        needs="statistics",
     ),
     "integrated_gradients": Entry(
         "integrated_gradients",
@@ -138,10 +147,14 @@ ENTRIES = {
 DIAGNOSTICS = {
     "area": "share of the image that the region takes",
     "baseline_score": "the number that is explained, of the image that the method starts from",
+    "bits": "what passes the layer with the noise let in, in bits, all places together",
     "completeness_gap": "by how much the shares fail to add up to the change that they explain; near 0 is good",
     "conservation": "sum of the shares over the answer; 1 is all of it, what is missing biases hold",
     "constant": "the part of the score that no place holds; near 0 is good",
+    "cross_entropy": "how surprised the model is by the class, in nats",
+    "cross_entropy_restricted": "the same with the noise let in; much larger means that the answer was lost",
     "denominator": "below 2 the map is not to be believed",
+    "gap": "by how much the map fails to add up to the bits; 0 but for rounding",
     "largest": "the largest value of the map before its negative part is cut; below 0 the map is empty",
     "largest_fall": "by how much the answer fell under the window that mattered most",
     "mask_mean": "share of the image that the random masks kept; should be what was asked for",
