@@ -94,6 +94,10 @@ def _loss(name, shape=(6, 5, 4), variant="", targets="values", exempt=(), **argu
 
 
 LOSSES = (
+    _loss("AdversarialLoss"),
+    _loss("AdversarialLoss", variant="vanilla", objective="vanilla"),
+    _loss("AdversarialLoss", variant="wasserstein", objective="wasserstein"),
+    _loss("CycleConsistencyLoss", span=1.0),
     _loss("SmoothedCrossentropy", targets="classes", label_smoothing=0.2),
     _loss("SmoothedCrossentropy", (4,), variant="probabilities", targets="classes", from_logits=False),
 )
