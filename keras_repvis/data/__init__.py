@@ -9,9 +9,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "augment": ["Augment"],
         "catalog": ["names"],
         "decode": ["CorruptImageError"],
+        "image_domain": ["ImageDomain"],
         "label_subset": ["LabelSubset"],
         "position": ["Position"],
         "source": ["Source"],
         "stream": ["Stream"],
+        "unpaired_stream": ["UnpairedStream"],
     },
 )

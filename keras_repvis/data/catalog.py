@@ -18,6 +18,7 @@ class Entry:
         bundled: Whether it is made on the spot from what is installed, without a download.
         about: What it is, in a few words.
         one_label: Whether an image has one label, which a `Source` needs.
+        domains: Whether the splits are those of two domains, for an `ImageDomain`; the label is then the domain.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Entry:
     bundled: bool
     about: str
     one_label: bool = True
+    domains: bool = False
 
 
 _TABLE = (
@@ -33,6 +35,8 @@ _TABLE = (
     Entry("cifar100", ("train", "test"), False, "100 classes, 32x32 in colour"),
     Entry("coco", ("train", "validation", "test", "test2015"), False,
           "80 classes with boxes, sizes vary", one_label=False),
+    Entry("cycle_gan", ("trainA", "trainB", "testA", "testB"), False,
+          "ten pairs of domains (maps, horse2zebra, ...), sizes vary", domains=True),
     Entry("dtd", ("train", "validation", "test"), False, "47 textures, sizes vary"),
     Entry("emnist", ("train", "test"), False, "62 letters and digits, 28x28 grey"),
     Entry("eurosat", ("train",), False, "10 land uses from a satellite, 64x64 in colour"),
@@ -43,6 +47,8 @@ _TABLE = (
     Entry("oxford_flowers102", ("train", "validation", "test"), False, "102 flowers, sizes vary"),
     Entry("repvis_digits", ("train", "test"), True, "scikit-learn's handwritten digits, 8x8 grey"),
     Entry("repvis_digits_m", ("train", "test"), True, "those digits blended into photographs, 32x32 in colour"),
+    Entry("repvis_maps", ("trainA", "trainB", "testA", "testB"), True,
+          "aerial photographs and maps of made-up towns, 64x64 or 128x128 in colour", domains=True),
     Entry("repvis_photo10", ("train", "test"), True, "crops of ten photographs, 32x32 in colour"),
     Entry("repvis_placed_digits", ("train", "validation", "test"), True,
           "two or three digits on a photograph with masks, 64x64 in colour", one_label=False),
@@ -77,6 +83,21 @@ def entry(name):
     base = re.split("[/:]", name, maxsplit=1)[0]
     checks.one_of("dataset", base, names() + (f"{FOLDER_PREFIX}PATH",))
     return _BY_NAME[base]
+
+
+def one_label_entry(name):
+    """Return the `Entry` of a data set whose images have one label each; see `entry`.
+
+    Raises:
+        ValueError: If the name is unknown or images have several labels.
+    """
+    known = entry(name)
+    if not known.one_label:
+        raise ValueError(
+            f"dataset={name!r} is not accepted: its images have several labels each. Open it with tfds.load({name!r}) "
+            "after importing keras_repvis."
+        )
+    return known
 
 
 def check_split(known, split):

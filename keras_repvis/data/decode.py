@@ -5,6 +5,7 @@ interpreter's lock while it works, so that threads decode in parallel. A file wh
 compressed data, at full length, may still decode: JPEG carries no checksum.
 """
 
+import contextlib
 import io
 
 import numpy as np
@@ -53,16 +54,24 @@ def decode(encoded, name, channels, upright=False):
 
     if not encoded:
         raise CorruptImageError(name, "the file is empty")
+    with reasons(name), Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        image.load()
+        if upright:
+            image = ImageOps.exif_transpose(image)
+        return to_array(image, channels)
+
+
+@contextlib.contextmanager
+def reasons(name, formats=FORMATS):
+    """Turn the errors of decoders into a `CorruptImageError` of the image `name`."""
+    from PIL import Image
+
     try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            image.load()
-            if upright:
-                image = ImageOps.exif_transpose(image)
-            return _to_array(image, channels)
-    except Image.UnidentifiedImageError:
-        raise CorruptImageError(name, f"the content is not that of a {', '.join(FORMATS)} image") from None
-    except MemoryError:
+        yield
+    except (CorruptImageError, MemoryError):
         raise
+    except Image.UnidentifiedImageError:
+        raise CorruptImageError(name, f"the content is not that of a {', '.join(formats)} image") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error and others.
         raise CorruptImageError(name, str(error) or type(error).__name__) from error
 
@@ -78,7 +87,8 @@ def to_channels(image, channels):
     return np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 
-def _to_array(image, channels):
+def to_array(image, channels):
+    """Return a Pillow image as a uint8 array `(height, width, channels)`, with 1 or 3 channels."""
     from PIL import Image
 
     if image.mode.startswith("I"):

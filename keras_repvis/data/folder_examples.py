@@ -45,7 +45,7 @@ class FolderExamples:
             raise ValueError(f"dataset='folder:{path}' has no sub-folders: expected one a class, with images in it.")
         self._paths, labels = [], []
         for label, name in enumerate(self.class_names):
-            files = _images(os.path.join(root, name))
+            files = image_files(os.path.join(root, name))
             if not files and os.path.isdir(os.path.join(root, name)):
                 folder = os.path.join(root, name)
                 raise ValueError(f"the folder {folder!r} has no image ({', '.join(SUFFIXES)}): add some or remove it.")
@@ -79,8 +79,9 @@ def _subfolders(path):
     return sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _images(path):
+def image_files(path, suffixes=SUFFIXES):
+    """Return the paths of a folder's files that end on one of `suffixes`, by name; hidden ones are left out."""
     if not os.path.isdir(path):
         return []
     names = sorted(entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
-    return [os.path.join(path, name) for name in names if name.lower().endswith(SUFFIXES)]
+    return [os.path.join(path, name) for name in names if name.lower().endswith(suffixes)]

@@ -58,9 +58,39 @@ def resize(image, size, policy="squash"):
     return canvas
 
 
-def _scale(image, size):
+def bicubic(image, size):
+    """Stretch an image to a size by bicubic sampling, widened to an average where it shrinks (Pillow).
+
+    Args:
+        image: uint8 array `(height, width, channels)`, or float32 in [0, 1].
+        size: Pair (height, width) in pixels.
+
+    Returns:
+        Array of the same type, `(height, width, channels)` of the given size; the image itself if it has it already.
+        What overshoots is cut to the range.
+
+    Example:
+        >>> from keras_repvis.data import resize
+        >>> import numpy as np
+        >>> resize.bicubic(np.full((40, 60, 5), 0.25, np.float32), (32, 32)).shape
+        (32, 32, 5)
+    """
+    from PIL import Image
+
+    if image.shape[:2] == tuple(size):
+        return image
+    if image.dtype == np.uint8 and image.shape[-1] in (1, 3):
+        return _scale(image, size, Image.Resampling.BICUBIC)
+    planes = [image[..., channel] for channel in range(image.shape[-1])]
+    planes = [Image.fromarray(plane).resize((size[1], size[0]), Image.Resampling.BICUBIC) for plane in planes]
+    scaled = np.stack([np.asarray(plane) for plane in planes], -1)
+    return scaled if image.dtype == np.uint8 else np.clip(scaled, 0.0, 1.0)
+
+
+def _scale(image, size, resample=None):
     from PIL import Image
 
     grey = image.shape[-1] == 1
-    scaled = Image.fromarray(image[..., 0] if grey else image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    resample = Image.Resampling.BILINEAR if resample is None else resample
+    scaled = Image.fromarray(image[..., 0] if grey else image).resize((size[1], size[0]), resample)
     return np.asarray(scaled).reshape(*size, image.shape[-1])

@@ -1,11 +1,8 @@
 """One split of a data set as a sequence of images with labels, whatever it is stored in."""
 
-import concurrent.futures
-import dataclasses
 import functools
 import hashlib
 import os
-import warnings
 
 import numpy as np
 
@@ -13,18 +10,9 @@ from keras_repvis.data import catalog
 from keras_repvis.data import checksum
 from keras_repvis.data import decode
 from keras_repvis.data import label_subset
+from keras_repvis.data import parallel
 from keras_repvis.data import resize
-
-_LISTED = 5
-_MOST_THREADS = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Skipped:
-    """An example that was left out: the name of its file or its id, and why."""
-
-    name: str
-    reason: str
+from keras_repvis.data import skipping
 
 
 class Source:
@@ -52,20 +40,14 @@ class Source:
     """
 
     def __init__(self, name, split="train", data_dir=None, labels=None, skip_corrupt=False):
-        self._folder = _folder(str(name))
+        self._folder = folder(str(name))
         self.name = str(name) if self._folder is None else f"{catalog.FOLDER_PREFIX}{self._folder}"
         self.split = split
         self.data_dir = data_dir
         self.skip_corrupt = skip_corrupt
         self._subset = label_subset.LabelSubset.read(labels) if isinstance(labels, (str, os.PathLike)) else labels
         if self._folder is None:
-            known = catalog.entry(self.name)
-            if not known.one_label:
-                raise ValueError(
-                    f"dataset={self.name!r} is not accepted: its images have several labels each. Open it with "
-                    f"tfds.load({self.name!r}) after importing keras_repvis."
-                )
-            catalog.check_split(known, split)
+            catalog.check_split(catalog.one_label_entry(self.name), split)
 
     @functools.cached_property
     def _examples(self):
@@ -82,28 +64,8 @@ class Source:
         kept = np.arange(len(self._examples))
         if self._subset is not None:
             kept = self._subset.check(self._portable_name, self.split, self._examples.labels)
-        skipped = []
-        if self.skip_corrupt:
-            reasons = _in_parallel(self._reason_to_skip, kept)
-            skipped = [reason for reason in reasons if reason is not None]
-            kept = kept[[reason is None for reason in reasons]]
-        if not len(kept):
-            message = f"dataset={self.name!r}, split={self.split!r} has no usable image. {_listing(skipped)}"
-            raise ValueError(message.rstrip())
-        if skipped:
-            warnings.warn(
-                f"dataset {self.name!r}, split {self.split!r}: {len(skipped)} of {len(skipped) + len(kept)} images are "
-                f"left out because they cannot be decoded. {_listing(skipped)}",
-                stacklevel=2,
-            )
-        return kept, skipped
-
-    def _reason_to_skip(self, index):
-        try:
-            self._decode(index)
-        except decode.CorruptImageError as error:
-            return Skipped(error.name, error.reason)
-        return None
+        described = f"dataset={self.name!r}, split={self.split!r}"
+        return skipping.usable(described, kept, self._decode if self.skip_corrupt else None)
 
     def _decode(self, index):
         examples = self._examples
@@ -223,7 +185,7 @@ class Source:
                 image = resize.resize(image, size, policy)
             return image if channels is None else decode.to_channels(image, channels)
 
-        return np.stack(_in_parallel(load_one, indices))
+        return np.stack(parallel.in_parallel(load_one, indices))
 
     @functools.cached_property
     def fingerprint(self):
@@ -242,24 +204,10 @@ class Source:
         return digest.hexdigest()
 
 
-def _folder(name):
+def folder(name):
+    """Return the path if `name` means a folder, as "folder:PATH" or as a path; else None."""
     if name.startswith(catalog.FOLDER_PREFIX):
         return os.path.expanduser(name[len(catalog.FOLDER_PREFIX) :])
     known = name in catalog.names()
     path = os.path.expanduser(name)
     return path if not known and (os.path.isabs(path) or name.startswith(".") or os.path.isdir(path)) else None
-
-
-def _in_parallel(function, items):
-    """Return the function of each item; the error of the first item that has one is raised."""
-    workers = min(_MOST_THREADS, os.cpu_count() or 1)
-    size = max(1, -(-len(items) // workers))
-    parts = [items[start : start + size] for start in range(0, len(items), size)]
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return [result for part in pool.map(lambda part: [function(item) for item in part], parts) for result in part]
-
-
-def _listing(skipped):
-    lines = [f"{each.name}: {each.reason}" for each in skipped[:_LISTED]]
-    more = len(skipped) - _LISTED
-    return "; ".join(lines + ([f"and {more} more"] if more > 0 else []))

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from keras_repvis import checks
 from keras_repvis.data import resize as resizing
+from keras_repvis.data import schedule
 
-_AUTO_CACHE_BYTES = 2**30
+AUTO_CACHE_BYTES = 2**30
 _LOAD_CHUNK = 1024
 
 
@@ -70,16 +71,14 @@ class Stream:
         self.cache = checks.one_of("cache", cache, ("auto", True, False))
         self.channels = checks.one_of("channels", channels, (None, 1, 3))
 
+    @functools.cached_property
+    def _schedule(self):
+        return schedule.Schedule(self.order, self.source.num_examples, self.batch_size, self.drop_remainder)
+
     @property
     def steps_per_epoch(self):
         """Batches an epoch."""
-        steps = self.source.num_examples / self.batch_size
-        if self.drop_remainder and steps < 1:
-            raise ValueError(
-                f"batch_size={self.batch_size!r} is not accepted: the data set has {self.source.num_examples} "
-                "examples, and drop_remainder leaves out a batch that is not full."
-            )
-        return math.floor(steps) if self.drop_remainder else math.ceil(steps)
+        return self._schedule.steps_per_epoch
 
     @property
     def image_shape(self):
@@ -103,21 +102,14 @@ class Stream:
 
     def splits_evenly(self, shards):
         """Return whether every batch of an epoch can be cut into `shards` pieces of one size."""
-        last = self.source.num_examples % self.batch_size
-        return self.batch_size % shards == 0 and (self.drop_remainder or last % shards == 0)
+        return self._schedule.splits_evenly(shards)
 
     def steps(self, shards=1):
         """Return the batches an epoch when each is cut into `shards` pieces.
 
         A last batch with fewer examples than pieces joins the one before it, so that no piece is empty.
         """
-        last = 0 if self.drop_remainder else self.source.num_examples % self.batch_size
-        steps = self.steps_per_epoch - (0 < last < shards)
-        if not steps:
-            raise ValueError(
-                f"shards={shards!r} is not accepted: the data set has only {self.source.num_examples} examples."
-            )
-        return steps
+        return self._schedule.steps(shards)
 
     def dataset(self, epochs=1, epoch=0, step=0, shards=1, shard=None):
         """Return the batches from batch `step` of epoch `epoch` on, to the end of `epochs` epochs.
@@ -140,54 +132,9 @@ class Stream:
             ValueError: If an argument is out of range, or (when images are cached) one cannot be decoded. Without
                 the cache the latter is raised by the iteration as a `tf.errors.OpError` with the same message.
         """
-        checks.number("shards", shards, low=1, high=self.batch_size, integer=True)
-        for number in shard or ():
-            checks.number("shard", number, low=0, high=shards - 1, integer=True)
-        if epochs is not None:
-            checks.number("epochs", epochs, low=1, integer=True)
-        checks.number("epoch", epoch, low=0, integer=True)
-        checks.number("step", step, low=0, high=self.steps(shards) - 1, integer=True)
-        last = np.iinfo(np.int64).max if epochs is None else epoch + epochs
-        batches = tf.data.Dataset.range(epoch, last).flat_map(
-            lambda number: self._indices(
-                number, tf.where(tf.equal(number, epoch), tf.constant(step, tf.int64), 0), self.steps(shards)
-            )
-        )
-        pieces = list(range(shards) if shard is None else shard)
-        if pieces != [0] or shards > 1:
-            batches = batches.flat_map(lambda indices, number: self._pieces(indices, number, pieces, shards))
-        if epochs is not None:
-            batches = batches.apply(
-                tf.data.experimental.assert_cardinality((epochs * self.steps(shards) - step) * len(pieces))
-            )
+        batches = self._schedule.dataset(epochs, epoch, step, shards, shard)
         batches = batches.map(self._batch(), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(tf.data.AUTOTUNE)
-
-    def _indices(self, epoch, step, steps):
-        """Return the pairs (indices of a batch, epoch) of one epoch, of `steps` batches, from batch `step` on."""
-        order = tf.numpy_function(self.order, [epoch], tf.int64, stateful=False)
-        order.set_shape([self.source.num_examples])
-        if steps == self.steps_per_epoch:
-            batches = tf.data.Dataset.from_tensor_slices(order[step * self.batch_size :])
-            batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
-        else:  # The last batch takes in the few examples after it.
-            before_last = (steps - 1) * self.batch_size
-            batches = tf.data.Dataset.from_tensor_slices(order[:before_last]).batch(self.batch_size)
-            batches = batches.concatenate(tf.data.Dataset.from_tensors(order[before_last:])).skip(step)
-        return batches.map(lambda indices: (indices, epoch))
-
-    def _pieces(self, indices, epoch, pieces, shards):
-        """Return the pairs (indices of a piece, epoch) of a batch."""
-        static = self.drop_remainder and self.batch_size % shards == 0
-        size = tf.size(indices, tf.int64)
-
-        def piece(number):
-            part = indices[size * number // shards : size * (number + 1) // shards]
-            if static:
-                part.set_shape([self.batch_size // shards])
-            return part, epoch
-
-        return tf.data.Dataset.from_tensor_slices(tf.constant(pieces, tf.int64)).map(piece)
 
     def _batch(self):
         """Return the function from (indices, epoch) to (images, labels)."""
@@ -203,7 +150,7 @@ class Stream:
         return batch
 
     def _load_function(self):
-        if self.cache is True or (self.cache == "auto" and self._cache_bytes() <= _AUTO_CACHE_BYTES):
+        if self.cache is True or (self.cache == "auto" and self._cache_bytes() <= AUTO_CACHE_BYTES):
             pixels = self._cached_pixels
             return lambda indices: tf.gather(pixels, indices)
 
