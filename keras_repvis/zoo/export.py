@@ -3,13 +3,15 @@
 import keras
 import tensorflow as tf
 
+from keras_repvis.zoo import integer_images
+
 # Output layers whose name says what comes out; any other single output is called "outputs".
 _TELLING_NAMES = ("logits", "probabilities", "features")
 SERVING = "serving_default"
 ENCODED = "encoded_images"
 
 
-def save(model, directory):
+def save(model, directory, signatures=()):
     """Write `model` to `directory` in the SavedModel format, with TensorFlow Hub's reusable interface.
 
     The loaded object has
@@ -21,7 +23,9 @@ def save(model, directory):
       width, 1 or 3)` in [0, 1] and else `inputs`;
     * for images the signature `encoded_images`, on strings that hold one JPEG, PNG, GIF or BMP file
       each. They are resized to the model's height and width, bilinear with antialiasing; where these are free, the
-      images of one batch must be of one size.
+      images of one batch must be of one size;
+    * where they are asked for, `translate_uint8` and `translate_uint16`, from images to images of whole numbers; see
+      `keras_repvis.zoo.integer_images`.
 
     A single output is called after its layer if that is `logits`, `probabilities` or `features`, else `outputs`;
     several outputs keep Keras' names.
@@ -29,23 +33,24 @@ def save(model, directory):
     Args:
         model: Built `keras.Model` with one input tensor; the batch size is freed if it was fixed.
         directory: Path of the directory to write.
+        signatures: Sequence of "uint8" and "uint16", signatures on whole numbers. Default none.
 
     Returns:
         Dict of signature name -> {"inputs", "outputs"} -> tensor name -> {"dtype", "shape"}, plain JSON values.
 
     Raises:
-        ValueError: If `model` has no graph TensorFlow can save.
+        ValueError: If `model` has no graph TensorFlow can save, or does not map images to images as a signature needs.
     """
     spec = input_spec(model)
     reusable = _reusable(model, spec)
     try:
-        return save_reusable(reusable, spec, named_outputs(model), directory)
+        return save_reusable(reusable, spec, named_outputs(model), directory, signatures)
     except AssertionError as error:
         # TensorFlow's way to say that a layer holds state which Keras does not know of.
         raise ValueError(f"model={model.name!r} holds a resource that no layer tracks: {error}") from error
 
 
-def save_reusable(reusable, spec, with_names, directory):
+def save_reusable(reusable, spec, with_names, directory, signatures=()):
     """Write an object that TensorFlow can track to `directory`, with the signatures described in `save`.
 
     Args:
@@ -53,6 +58,7 @@ def save_reusable(reusable, spec, with_names, directory):
         spec: `tf.TensorSpec` of the inputs; see `input_spec`.
         with_names: Function from outputs to named outputs; see `named_outputs`.
         directory: Path of the directory to write.
+        signatures: As in `save`.
 
     Returns:
         What `save` returns.
@@ -63,11 +69,13 @@ def save_reusable(reusable, spec, with_names, directory):
     def serve(inputs):
         return with_names(call(inputs, training=False))
 
-    signatures = {SERVING: serve.get_concrete_function()}
+    traced = {SERVING: serve.get_concrete_function()}
     if takes_images(spec):
-        signatures[ENCODED] = _encoded(serve, spec)
-    tf.saved_model.save(reusable, str(directory), signatures=signatures)
-    return {name: _describe(signature) for name, signature in signatures.items()}
+        traced[ENCODED] = _encoded(serve, spec)
+    for name in integer_images.check_names(signatures):
+        traced[integer_images.SIGNATURES[name]] = integer_images.trace(serve, spec, name)
+    tf.saved_model.save(reusable, str(directory), signatures=traced)
+    return {name: _describe(signature) for name, signature in traced.items()}
 
 
 def input_spec(model):

@@ -20,7 +20,7 @@ import zipfile
 _NOT_IMPORTABLE = 77
 
 
-def export_file(path, directory, variants=(), calibration=None, custom_objects=None):
+def export_file(path, directory, variants=(), calibration=None, custom_objects=None, signatures=()):
     """Export `path` to `directory`, in a new process where the model's classes can be imported, else in this one.
 
     Args:
@@ -29,6 +29,7 @@ def export_file(path, directory, variants=(), calibration=None, custom_objects=N
         variants: Sequence of names, see `keras_repvis.zoo.variants`.
         calibration: Path of an `.npy` file of examples for the variants that need them, or None.
         custom_objects: Mapping of names to classes that are not registered with Keras, or None.
+        signatures: Sequence of names of signatures on whole numbers, see `keras_repvis.zoo.integer_images`.
 
     Returns:
         Dict {"signatures", "variants", "variants_refused", "process"}; "process" is "own" or "shared".
@@ -42,6 +43,7 @@ def export_file(path, directory, variants=(), calibration=None, custom_objects=N
         "directory": str(directory),
         "variants": list(variants),
         "calibration": None if calibration is None else str(calibration),
+        "signatures": list(signatures),
     }
     classes = _foreign_classes(path, custom_objects or {})
     if all(_importable(place) for place in classes.values()):
@@ -80,13 +82,13 @@ def _export(job, custom_objects):
         with keras.saving.custom_object_scope(custom_objects):
             model = keras.saving.load_model(job["path"], compile=False, safe_mode=True)
             export.settle_generators(model)
-            signatures = export.save(model, directory)
+            signatures = export.save(model, directory, job["signatures"])
             canonical.canonical_saved_model(directory)
             published, refused = {}, {}
             if job["variants"]:
                 inputs, expected = equality.read_check(directory)
                 published, refused = variants.write(
-                    model, directory, job["variants"], inputs, expected, calibration_images=calibration
+                    model, directory, job["variants"], inputs, expected, calibration, job["signatures"]
                 )
     except tf.errors.OpError as error:
         # TensorFlow reports a full or read-only disk in classes of its own.

@@ -32,7 +32,7 @@ def freeze(model, spec):
     return network.get_concrete_function()
 
 
-def save(model, directory, like=None):
+def save(model, directory, like=None, signatures=()):
     """Write `model` to `directory` as a SavedModel without variables.
 
     The loaded object has `__call__(inputs, training=False)`, which refuses `training=True`, empty lists `variables`,
@@ -42,6 +42,7 @@ def save(model, directory, like=None):
         model: Built `keras.Model` with one input tensor.
         directory: Path of the directory to write.
         like: Model whose names the outputs get; `model` itself when None.
+        signatures: As in `export.save`.
 
     Returns:
         The signatures, as `export.save` does.
@@ -63,4 +64,4 @@ def save(model, directory, like=None):
     reusable.variables = []
     reusable.trainable_variables = []
     reusable.regularization_losses = []
-    return export.save_reusable(reusable, spec, export.named_outputs(like), directory)
+    return export.save_reusable(reusable, spec, export.named_outputs(like), directory, signatures)

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
-from keras_repvis.zoo import canonical, card, equality, export, exporting, manifest, operations, provenance, transaction
+from keras_repvis.zoo import canonical, card, equality, export, exporting, integer_images, manifest, operations
 from keras_repvis.zoo import handle as handles
+from keras_repvis.zoo import provenance, transaction
 from keras_repvis.zoo.layout import CARD_FILE, CHECK_FILE, KERAS_FILE, SALIENCY_FILE, VARIANTS, latest
 from keras_repvis.zoo.resolving import Version, reading
 from keras_repvis.zoo.root import find_root, shipped_root
@@ -32,6 +33,7 @@ def publish(
     limits="",
     evidence=None,
     variants=(),
+    signatures=(),
     examples=None,
     inputs=None,
     allow_operations=(),
@@ -70,6 +72,8 @@ def publish(
         limits: Text for the model card.
         evidence: What `keras_repvis.zoo.gather_evidence` measured: metrics, calibration, a saliency grid; or None.
         variants: Sequence of "folded", "float16", "int8". Default none.
+        signatures: Sequence of "uint8", "uint16": signatures `translate_uint8`, `translate_uint16` of a model from
+            images to images, which take and return images of whole numbers, of any size the model takes. Default none.
         examples: Array of at least 32 inputs such as the model will meet, needed for "int8".
         inputs: Batch to compare the files with the model on; seeded noise in [0, 1] when None.
         allow_operations: Names of operations to allow beyond those that only compute; who loads the SavedModel has to
@@ -100,6 +104,7 @@ def publish(
         raise ValueError(f"handle={handle!r} is not accepted: the zoo gives the number, expected 'publisher/model'.")
     for variant in variants:
         checks.one_of("variants", variant, VARIANTS)
+    signatures = integer_images.check_names(signatures)
     root = find_root(root)
     measured = provenance.plain("metrics", evidence and evidence.metrics)
     facts = {
@@ -118,7 +123,7 @@ def publish(
         # Held, so that nobody collects the parent meanwhile.
         facts["parent"] = None if parent is None else stack.enter_context(reading(parent, root)).handle
         directory = stack.enter_context(transaction.incoming(root / target.publisher / target.model))
-        facts.update(_write_model(model, directory, inputs, custom_objects, variants, examples))
+        facts.update(_write_model(model, directory, inputs, custom_objects, variants, examples, signatures))
         facts.update(provenance.environment(keras=keras, numpy=np, tensorflow=tf))
         found = operations.check_operations(directory, allow_operations)
         facts["operations"] = {endpoint: sorted(names) for endpoint, names in found.items()}
@@ -128,7 +133,7 @@ def publish(
     return Version(f"{target}/{number}", path, number)
 
 
-def _write_model(model, directory, inputs, custom_objects, variants, examples):
+def _write_model(model, directory, inputs, custom_objects, variants, examples, signatures):
     """Write all forms of `model`, check them, and return what the manifest says about them."""
     expected = equality.outputs(model, inputs)
     equality.check_finite(expected, model.name)
@@ -142,11 +147,12 @@ def _write_model(model, directory, inputs, custom_objects, variants, examples):
         differences = {
             KERAS_FILE: equality.check_outputs(expected, equality.outputs(keras_model, inputs), KERAS_FILE, limit)
         }
-        exported = _export(directory, examples, variants, custom_objects)
+        exported = _export(directory, examples, variants, custom_objects, signatures)
     saved_model = tf.saved_model.load(str(directory))
     name = "saved_model.pb"
     equality.check_weights(model.weights, export.only_weights(model, saved_model.variables), name)
     differences[name] = equality.check_outputs(expected, equality.outputs(saved_model, inputs), name, limit)
+    integer_images.check_signatures(signatures, saved_model, inputs, limit)
     for variant, reason in exported["variants_refused"].items():
         warnings.warn(f"{model.name} is published without the variant {variant!r}: {reason}", stacklevel=3)
     return {
@@ -159,13 +165,14 @@ def _write_model(model, directory, inputs, custom_objects, variants, examples):
     }
 
 
-def _export(directory, examples, variants, custom_objects):
+def _export(directory, examples, variants, custom_objects, signatures):
     with tempfile.TemporaryDirectory(prefix="repvis_publish_") as temporary:
         calibration = None
         if examples is not None and variants:
             calibration = pathlib.Path(temporary, "examples.npy")
             np.save(calibration, examples)
-        return exporting.export_file(directory / KERAS_FILE, directory, variants, calibration, custom_objects)
+        path = directory / KERAS_FILE
+        return exporting.export_file(path, directory, variants, calibration, custom_objects, signatures)
 
 
 def _commit(directory, facts, target):

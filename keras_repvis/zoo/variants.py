@@ -27,7 +27,7 @@ _MOST_IMAGES = 1024
 _CHUNK = 64
 
 
-def write(model, directory, names, inputs, expected, calibration_images=None):
+def write(model, directory, names, inputs, expected, calibration_images=None, signatures=()):
     """Write variants of `model` into the directory of its version and compare each with the model.
 
     A variant is read back from its file and run. If it answers otherwise than its tolerance allows, or if it cannot be
@@ -44,6 +44,7 @@ def write(model, directory, names, inputs, expected, calibration_images=None):
         expected: Outputs of the model on it; see `equality.outputs`.
         calibration_images: Array of at least 32 inputs such as the model will meet, needed for `int8`, better some
             hundreds; of more than 1,024 an evenly spaced part is used.
+        signatures: Signatures of `folded` on whole numbers, as in `export.save`.
 
     Returns:
         Two dicts. The first has for each variant that was written {"file": relative name, "bytes": size of the file or
@@ -64,7 +65,7 @@ def write(model, directory, names, inputs, expected, calibration_images=None):
         path = pathlib.Path(directory, FILES[name])
         try:
             if name == FOLDED:
-                facts = _write_folded(model, folded, hidden, path, inputs, expected)
+                facts = _write_folded(model, folded, hidden, path, inputs, expected, signatures)
             elif name == "float16":
                 facts = _write_float16(model, folded, path, inputs, expected)
             else:
@@ -88,10 +89,10 @@ def _fold(model, sample):
     return folded, None
 
 
-def _write_folded(model, folded, hidden, path, inputs, expected):
+def _write_folded(model, folded, hidden, path, inputs, expected, signatures):
     if folded is None:
         raise hidden
-    frozen.save(folded, path, like=model)
+    frozen.save(folded, path, like=model, signatures=signatures)
     canonical.canonical_saved_model(path)
     found = equality.outputs(tf.saved_model.load(str(path)), inputs)
     return _compare(model, expected, found, equality.tolerance(model))
