@@ -128,7 +128,8 @@ class _Pillow:
     def __init__(self, image):
         self.image = image
         self.channels = 1 if self.image.mode in ("1", "L", "LA", "La") else 3
-        self.orientation = image.getexif().get(_ORIENTATION, 1)
+        # Of a TIFF, Pillow turns the pixels and exchanges the sides itself.
+        self.orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
 
     def header(self):
         return _header((self.image.height, self.image.width, self.channels), np.uint8, self.orientation)
