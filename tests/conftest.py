@@ -189,6 +189,46 @@ def put_fixture():
     return put
 
 
+@pytest.fixture(scope="session")
+def hidden_code():
+    """Return a function that makes a pair of models whose hidden code is known, and images that they do not change.
+
+    F paints the chess board of amplitude a (x - 0.5) on grey, x being the mean of each 2 x 2 pixels; G reads it again.
+    So G(F(x)) = x for images that are constant on 2 x 2 pixels, F and G are affine, no edit spreads, and white noise of
+    standard deviation s arrives in G(y) with s / 2a.
+    """
+    import keras
+    import numpy as np
+
+    def make(amplitude=0.02, channels=3):
+        signs = np.array([[1.0, -1.0], [-1.0, 1.0]])
+        diagonal = np.eye(channels)[None, None]
+        ones = np.ones((2, 2, channels, 1))
+
+        def model(first, second, shift, offset):
+            image = keras.Input((None, None, channels))
+            found = keras.layers.Rescaling(1.0, shift)(image)
+            layers = (keras.layers.DepthwiseConv2D(2, 2, use_bias=False), keras.layers.Conv2DTranspose(channels, 2, 2))
+            for layer in layers:
+                found = layer(found)
+            layers[0].set_weights([first])
+            layers[1].set_weights([second, np.full(channels, offset)])
+            return keras.Model(image, found)
+
+        board = signs[:, :, None, None]
+        encoder = model(ones / 4, amplitude * board * diagonal, -0.5, 0.5)
+        decoder = model(board * ones / (4 * amplitude), np.ones((2, 2, 1, 1)) * diagonal, -0.5, 0.5)
+        return encoder, decoder
+
+    def images(count=4, side=32, channels=3, seed=0):
+        generator = np.random.default_rng(seed)
+        low = generator.uniform(0.1, 0.9, (count, side // 8, side // 8, channels))
+        return np.kron(low, np.ones((1, 8, 8, 1))).astype("float32")
+
+    make.images = images
+    return make
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A directory on a disk of its own of 500 kB, full after a few files.

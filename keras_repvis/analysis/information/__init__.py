@@ -4,11 +4,22 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["expansion_recovery", "hyperplane_regions", "positive_activations", "relu_collapse", "relu_recovery"],
+    submodules=[
+        "expansion_recovery",
+        "hyperplane_regions",
+        "image_corruptions",
+        "positive_activations",
+        "relu_collapse",
+        "relu_recovery",
+    ],
     submod_attrs={
+        "corruption": ["ReconstructionSensitivity", "Sensitivity"],
+        "edits": ["EditEffect", "EditEffects", "Edits", "replace_patch"],
         "expansion_recovery": ["ExpansionRecovery", "Recovery"],
         "hyperplane_regions": ["expected_preserved_regions", "half_space_probability", "region_count"],
+        "image_corruptions": ["Corruption"],
         "positive_activations": ["PositiveActivations", "PositiveShare"],
+        "reconstruction_scores": ["ReconstructionScores", "ScoredReconstruction"],
         "relu_collapse": [
             "chernoff_exponent",
             "collapse_exponent",
@@ -19,5 +30,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "volume_bound_exponent",
         ],
         "relu_recovery": ["is_recoverable", "recover", "simulate_collapsed_share"],
+        "sensitivity_curve": [
+            "CorruptionEffect",
+            "MedianInterval",
+            "Reconstruction",
+            "SensitivityCurve",
+            "measure_curves",
+        ],
+        "spatial_frequency": ["RadialSpectrum", "keep_band", "radial_spectrum"],
+        "steganography": ["HiddenCode", "HiddenSignal", "enhance_contrast", "residual"],
+        "translation_pair": ["TranslationPair"],
     },
 )
