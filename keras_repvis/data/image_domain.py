@@ -56,7 +56,14 @@ class ImageDomain:
         self.channels = checks.one_of("channels", channels, (None, 1, 3))
         self.skip_corrupt = checks.one_of("skip_corrupt", skip_corrupt, (True, False))
         if self._folder is None:
-            catalog.check_split(catalog.one_label_entry(self.name), split)
+            known = catalog.one_label_entry(self.name)
+            catalog.check_split(known, split)
+            if self.name == "cycle_gan":
+                raise ValueError("dataset='cycle_gan' is not accepted: name one of its pairs, as in 'cycle_gan/maps'.")
+
+    @property
+    def _described(self):
+        return f"dataset={self.name!r}, split={self.split!r}"
 
     @functools.cached_property
     def _images(self):
@@ -67,9 +74,8 @@ class ImageDomain:
     @functools.cached_property
     def _kept(self):
         """Which examples are used, what is left out, and the headers of the former."""
-        described = f"dataset={self.name!r}, split={self.split!r}"
         indices = np.arange(len(self._images))
-        indices, skipped = skipping.usable(described, indices, self._read if self.skip_corrupt else None)
+        indices, skipped = skipping.usable(self._described, indices, self._read if self.skip_corrupt else None)
         headers = parallel.in_parallel(self._header, indices)
         if self.channels is None:
             self._check_equal_channels(indices, headers)
@@ -82,16 +88,16 @@ class ImageDomain:
             if header.channels != headers[0].channels:
                 names = [self._images.name(each) for each in (index, indices[0])]
                 raise ValueError(
-                    f"channels=None is not accepted for dataset={self.name!r}, split={self.split!r}: image {names[0]!r} "
-                    f"has {header.channels} channel(s), but {names[1]!r} has {headers[0].channels}. Give channels=3 to "
-                    "repeat the grey ones, or channels=1 to make all grey."
+                    f"channels=None is not accepted for {self._described}: image {names[0]!r} has {header.channels} "
+                    f"channel(s), but {names[1]!r} has {headers[0].channels}. Give channels=3 to repeat the grey ones, "
+                    "or channels=1 to make all grey."
                 )
 
     def _check_convertible(self, indices, headers):
         for index, header in zip(indices, headers):
             if header.channels not in (1, 3):
                 raise ValueError(
-                    f"channels={self.channels!r} is not accepted for dataset={self.name!r}, split={self.split!r}: image "
+                    f"channels={self.channels!r} is not accepted for {self._described}: image "
                     f"{self._images.name(index)!r} has {header.channels} channels, which are neither grey nor colour."
                 )
 

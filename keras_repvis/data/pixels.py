@@ -1,9 +1,9 @@
 """From an image file to pixels of the depth and the number of channels that the file has.
 
 JPEG, PNG, BMP and GIF are read by Pillow (16-bit PNG by TensorFlow, once Pillow has found it whole: Pillow would cut
-colour to 8 bits), TIFF by tifffile (by Pillow where the compression or the kind of colour asks for it) and NumPy's .npy.
-Colour has three channels, grey one; palettes and CMYK become colour, transparency is left out of account. Bands of a
-TIFF, its pages, or the last axis of an array are channels, as many as there are.
+colour to 8 bits), TIFF by tifffile (by Pillow where the compression or the kind of colour asks for it), and .npy by
+NumPy. Colour has three channels, grey one; palettes and CMYK become colour, transparency is left out of account. Bands
+of a TIFF, its pages, or the last axis of an array are channels, as many as there are.
 """
 
 import dataclasses

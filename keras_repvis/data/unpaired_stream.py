@@ -1,4 +1,4 @@
-"""Batches of two domains whose images do not belong together, in an order that depends on nothing but seed and epoch."""
+"""Batches of two domains whose images do not belong together, in an order given by a seed and the epoch alone."""
 
 import functools
 import math
@@ -27,8 +27,8 @@ class UnpairedStream:
     (seed, epoch, p) alone. So the batch at (epoch, step) is always the same, bit for bit, and so are the pieces into
     which replicas cut it; a stream resumes anywhere without reading what came before.
 
-    Without `shuffle` nothing is random: pair p has image p of both domains (from the start again in the smaller one), cut
-    out of the centre and not mirrored. For the test splits of "repvis_maps" these are the true pairs.
+    Without `shuffle` nothing is random: pair p has image p of both domains (from the start again in the smaller one),
+    cut out of the centre and not mirrored. For the test splits of "repvis_maps" these are the true pairs.
 
     Args:
         domain_a: `ImageDomain`.
@@ -46,8 +46,8 @@ class UnpairedStream:
             most 1 GiB. The batches are the same.
 
     Raises:
-        ValueError: If an argument is not accepted; on first use if images are smaller than `image_size`, or have several
-            sizes and neither size is given.
+        ValueError: If an argument is not accepted; on first use if images are smaller than `image_size`, or have
+            several sizes and neither size is given.
 
     Example:
         >>> aerial = keras_repvis.data.ImageDomain("repvis_maps/64", "trainA[:50]")
@@ -121,7 +121,7 @@ class UnpairedStream:
         return self.domain_a.skipped + self.domain_b.skipped
 
     def order(self, epoch):
-        """Return the numbers of the images of A and of B in the order of delivery, two int64 arrays `(num_examples,)`."""
+        """Return the numbers of the images of A and of B in their order, two int64 arrays `(num_examples,)`."""
         count, sizes = self.num_examples, (self.domain_a.num_examples, self.domain_b.num_examples)
         if not self.shuffle:
             return np.arange(count) % sizes[0], np.arange(count) % sizes[1]
@@ -151,12 +151,16 @@ class UnpairedStream:
                 message.
         """
         rows = self._schedule.dataset(epochs, epoch, step, shards, shard)
-        sides = self._side_a, self._side_b
-        if self.cache is True or (self.cache == "auto" and sum(side.bytes for side in sides) <= stream.AUTO_CACHE_BYTES):
-            for side in sides:
-                side.fill_cache()
+        self._fill_cache()
         batches = rows.map(self._batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(tf.data.AUTOTUNE)
+
+    def _fill_cache(self):
+        sides = self._side_a, self._side_b
+        fits = sum(side.bytes for side in sides) <= stream.AUTO_CACHE_BYTES
+        if self.cache is True or (self.cache == "auto" and fits):
+            for side in sides:
+                side.fill_cache()
 
     @functools.cached_property
     def _side_a(self):
@@ -232,7 +236,7 @@ class _Side:
         def put(place):
             image = self._scaled(indices[place]) if self._cached is None else self._cached[indices[place]]
             down, right, mirror = (0.5, 0.5, 1.0) if random is None else random[place]
-            top, left = (_start(draw, has - wanted) for draw, has, wanted in zip((down, right), image.shape, self.shape))
+            top, left = _start(down, image, self.shape, 0), _start(right, image, self.shape, 1)
             window = image[top : top + self.shape[0], left : left + self.shape[1]]
             images[place] = pixels.to_float(window[:, ::-1] if flip and mirror < 0.5 else window)
 
@@ -244,6 +248,6 @@ class _Side:
         return images
 
 
-def _start(draw, spare):
-    """Return where a window begins, 0 to `spare`, by a number in [0, 1)."""
-    return int(float(draw) * (spare + 1))
+def _start(draw, image, shape, axis):
+    """Return where a window of a shape begins in an image along an axis, by a number in [0, 1)."""
+    return int(float(draw) * (image.shape[axis] - shape[axis] + 1))
