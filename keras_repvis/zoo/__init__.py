@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[],
     submod_attrs={
+        "admissible_sizes": ["AdmissibleSizes", "find_sizes"],
         "aliases": ["list_aliases", "remove_alias", "rollback", "set_alias"],
         "comparing": ["diff"],
         "difference": ["Behaviour", "Change", "Difference", "WeightChange"],
@@ -27,5 +28,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "root": ["find_root"],
         "signing": ["sign", "verify_signature"],
         "transaction": ["VersionExistsError"],
+        "translating": ["Translator"],
     },
 )
