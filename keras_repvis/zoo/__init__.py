@@ -29,5 +29,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "signing": ["sign", "verify_signature"],
         "transaction": ["VersionExistsError"],
         "translating": ["Translator"],
+        "translation": ["find_inverse", "publish_translation"],
     },
 )

@@ -35,6 +35,7 @@ def render(facts):
         _section("Intended use", stated["intended_use"]),
         _section("Limits", stated["limits"]),
         _section("Interface", card_sections.interface(tensors(facts["signatures"]))),
+        _section("Translation", card_sections.translation(facts["training"])),
         _section("Cost", card_sections.cost(facts["cost"])),
         _section("Metrics", card_sections.metrics(facts["metrics"], facts.get("calibration"))),
         _section("Calibration", card_sections.calibration(facts.get("calibration"))),

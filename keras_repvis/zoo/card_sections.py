@@ -5,6 +5,8 @@ import re
 from keras_repvis.zoo.layout import FOLDED, LITERT_VARIANTS, SALIENCY_FILE
 
 _NOT_STATED = "Not stated by the publisher."
+# What `keras_repvis.zoo.translation` adds to the settings of training; it has a section of its own.
+_OF_TRANSLATION = ("direction", "inverse", "pair", "preprocessing")
 
 
 def interface(tensors):
@@ -102,7 +104,7 @@ def data(found):
 
 def training(found):
     """Return the exact settings as a flagfile: the list under "flagfile" as it is, else one line a setting."""
-    settings = dict(found)
+    settings = {name: value for name, value in found.items() if name not in _translation(found)}
     lines = settings.pop("flagfile", None)
     if lines is None:
         lines, settings = _flags(settings), {}
@@ -110,6 +112,25 @@ def training(found):
         return _NOT_STATED
     parts = [_fenced(lines)] if lines else []
     return "\n\n".join([*parts, *filter(None, [table(("setting", ""), flatten(settings))])])
+
+
+def translation(found):
+    """Return what the settings say of a model that was published with its inverse."""
+    facts = _translation(found)
+    if not facts:
+        return ""
+    images = facts["preprocessing"]
+    height, width = images["image_size"]
+    free = f"multiples of {images['multiple']}, at least {images['smallest']}"
+    sides = [free if images[side] is None else f"only {images[side]}" for side in ("height", "width")]
+    rows = [
+        ("direction", facts["direction"].replace("2", " to ")),
+        ("inverse", f"`{facts['inverse']}`, the version with the pair `{facts['pair'][:16]}`"),
+        ("trained on images of", f"{height} x {width} pixels"),
+        ("takes images of", f"height {sides[0]}; width {sides[1]}"),
+        ("channels", f"{images['channels']} to {images['output_channels']}"),
+    ]
+    return table(("translation", ""), rows)
 
 
 def provenance(facts):
@@ -162,6 +183,12 @@ def table(header, rows):
     if not rows:
         return ""
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ("---",) * len(header), *rows])
+
+
+def _translation(settings):
+    """Return the settings that `keras_repvis.zoo.translation` wrote; all of them or none."""
+    is_pair = all(name in settings for name in _OF_TRANSLATION) and isinstance(settings["preprocessing"], dict)
+    return {name: settings[name] for name in _OF_TRANSLATION} if is_pair else {}
 
 
 def _flags(settings, prefix=""):
