@@ -60,7 +60,7 @@ class InstanceNormalization(keras.layers.Layer):
     def call(self, inputs):
         self._check_fit(inputs.shape)
         # A variance of half-precision numbers overflows or loses its digits.
-        x = inputs if inputs.dtype in ("float32", "float64") else keras.ops.cast(inputs, "float32")
+        x = keras.ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         centred = x - keras.ops.mean(x, axis=(1, 2), keepdims=True)
         variance = keras.ops.mean(keras.ops.square(centred), axis=(1, 2), keepdims=True)
         scale = keras.ops.rsqrt(variance + self.epsilon)

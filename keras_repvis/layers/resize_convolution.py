@@ -11,14 +11,13 @@ from keras_repvis.layers.reflection_padding import ReflectionPadding
 class ResizeConvolution(Block):
     """Enlarge by an integer factor, then convolve at the larger size.
 
-    y = W * reflect(resize(x)). Each output pixel gets as many contributions as any other, so that a constant image
+    y = W * reflect(resize(x)), by nearest neighbours. Each output pixel gets as many contributions as any other, so that a constant image
     stays constant; a transposed convolution whose kernel is no multiple of its stride lays a checkerboard over it.
 
     Args:
         filters: Number of output channels, >= 1.
         kernel_size: Side of the kernel in pixels, odd, >= 1.
         factor: Factor of the enlargement, >= 2.
-        interpolation: "nearest" or "bilinear".
         use_bias: Whether a learned number is added to each channel.
         kernel_initializer: Initialiser of the kernel: name, config or instance.
 
@@ -47,7 +46,6 @@ class ResizeConvolution(Block):
         filters,
         kernel_size=3,
         factor=2,
-        interpolation="nearest",
         use_bias=True,
         kernel_initializer="glorot_uniform",
         **kwargs,
@@ -58,14 +56,11 @@ class ResizeConvolution(Block):
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={kernel_size!r} is not accepted: expected an odd integer.")
         self.factor = checks.number("factor", factor, low=2, integer=True)
-        self.interpolation = checks.one_of("interpolation", interpolation, ("nearest", "bilinear"))
         self.use_bias = checks.one_of("use_bias", use_bias, (True, False))
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def make_branch(self, channels):
-        resize = self.sublayer(
-            "resize", keras.layers.UpSampling2D, self.factor, interpolation=self.interpolation
-        )
+        resize = self.sublayer("resize", keras.layers.UpSampling2D, self.factor, interpolation="nearest")
         convolution = self.sublayer(
             "conv",
             keras.layers.Conv2D,
@@ -84,7 +79,6 @@ class ResizeConvolution(Block):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "factor": self.factor,
-            "interpolation": self.interpolation,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

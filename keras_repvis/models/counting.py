@@ -5,6 +5,7 @@ import math
 
 import keras
 
+from keras_repvis.layers.instance_normalization import InstanceNormalization
 from keras_repvis.layers.layer_scale import LayerScale
 from keras_repvis.models import graph
 
@@ -19,8 +20,10 @@ _UNCOUNTED = (
     keras.layers.LayerNormalization,
     keras.layers.Normalization,
     keras.layers.PReLU,
+    InstanceNormalization,
     LayerScale,
 )
+_OWN = (InstanceNormalization, LayerScale)  # Layers of this package that compute what is known here.
 _CONTRACTIONS = frozenset(
     "Attention AdditiveAttention Conv ConvTranspose DepthwiseConv Dot DotProductAttention Einsum Inner Matmul "
     "SeparableConv Tensordot Vdot".split()
@@ -127,7 +130,7 @@ def _multiply_adds(operation, args, output_shapes):
         raise _unknown(operation, "contracts tensors")
     if not getattr(operation, "weights", []):
         return 0
-    if not isinstance(operation, LayerScale) and type(operation).call.__module__.split(".")[0] != "keras":
+    if not isinstance(operation, _OWN) and type(operation).call.__module__.split(".")[0] != "keras":
         raise _unknown(operation, "has weights and a call of its own")
     if isinstance(operation, _UNCOUNTED):
         return 0

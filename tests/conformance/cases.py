@@ -22,6 +22,7 @@ class Case:
         weights: Number of weight tensors; for a loss None.
         variant: Tells two cases of one part apart.
         targets: What a loss compares with: "values" in [0, 1], "one_hot" or "classes" (integers).
+        multiple: What height and width of images are multiples of.
         exempt: {check: reason} of the checks that this part cannot pass. They run all the same, and must fail.
         part: The class or function itself, for a part of another library.
     """
@@ -33,6 +34,7 @@ class Case:
     weights: int | None = None
     variant: str = ""
     targets: str = "values"
+    multiple: int = 1
     exempt: dict = dataclasses.field(default_factory=dict)
     part: object = None
 
@@ -45,20 +47,31 @@ class Case:
 
 
 def _layer(name, weights, shape=(9, 8, 4), variant="", exempt=(), **arguments):
-    return Case("layers", name, arguments, shape, weights, variant, exempt=dict(exempt))
+    multiple = arguments.get("multiple", 1)
+    return Case("layers", name, arguments, shape, weights, variant, multiple=multiple, exempt=dict(exempt))
 
 
 LAYERS = (
+    _layer("AdmissibleSize", 0, (8, 12, 4), multiple=4, minimum=8),
+    _layer("AlignedConv2DTranspose", 1, filters=6, kernel_size=4, strides=3, use_bias=False,
+           kernel_initializer="he_uniform"),
+    _layer("AlignedConv2DTranspose", 2, variant="whole", filters=6, kernel_size=2),
     _layer("ConvBlock", 5, filters=6, kernel_size=5, strides=2, activation="relu", **_NORM),
     _layer("DepthwiseSeparable", 10, filters=6, kernel_size=5, strides=2, activation="relu", **_NORM),
     _layer("FusedInvertedBottleneck", 10, filters=6, expansion=3, kernel_size=5, strides=2, activation="silu",
            divisor=4, **_NORM),
     _layer("FusedInvertedBottleneck", 10, variant="shortcut", filters=4),
+    _layer("InstanceNormalization", 2, affine=True, epsilon=1e-2, gamma_initializer="random_uniform"),
+    _layer("InstanceNormalization", 0, variant="plain"),
     _layer("InvertedResidual", 19, filters=6, expansion=3, kernel_size=5, strides=2, squeeze_excite=0.5,
            activation="hard_silu", linear_bottleneck=False, divisor=4, **_NORM),
     _layer("InvertedResidual", 15, variant="shortcut", filters=4),
     _layer("InvertedResidual", 10, variant="no_shortcut", filters=4, expansion=1, shortcut=False),
     _layer("LayerScale", 1, initial_value=0.5),
+    _layer("ReflectionPadding", 0, padding=2),
+    _layer("ResizeConvolution", 1, filters=6, kernel_size=5, factor=3, use_bias=False,
+           kernel_initializer="he_uniform"),
+    _layer("ResizeConvolution", 2, variant="pointwise", filters=6, kernel_size=1),
     _layer("SqueezeExcite", 4, ratio=0.5, activation="silu", gate="sigmoid", divisor=2,
            kernel_initializer="he_uniform"),
     _layer("UniversalInvertedBottleneck", 20, filters=6, expansion=3, start_kernel_size=3, middle_kernel_size=5,
@@ -77,6 +90,11 @@ def _model(name, weights, width_multiplier=0.25, variant="", exempt=(), **argume
     return Case("models", name, shared | arguments, (32, 32, 3), weights, variant, exempt=dict(exempt))
 
 
+def _cyclegan(name, weights, shape, multiple=1, variant="", exempt=(), **arguments):
+    arguments = {"filters": 4} | arguments
+    return Case("models", name, arguments, shape, weights, variant, multiple=multiple, exempt=dict(exempt))
+
+
 MODELS = (
     _model("MobileNetV1", 137),
     _model("MobileNetV2", 262),
@@ -85,6 +103,15 @@ MODELS = (
     _model("MobileNetV4ConvLarge", 512),
     _model("MobileNetV4ConvMedium", 387),
     _model("MobileNetV4ConvSmall", 232),
+    _cyclegan("PatchDiscriminator", 8, (16, 20, 3), layers=2),
+    _cyclegan("PatchDiscriminator", 14, (16, 20, 6), layers=2, variant="batch", norm="batch"),
+    _cyclegan("PixelDiscriminator", 6, (8, 9, 3)),
+    _cyclegan("ResNetGenerator", 20, (16, 20, 3), multiple=4, blocks=2),
+    _cyclegan("ResNetGenerator", 23, (16, 20, 2), multiple=4, variant="resize", blocks=1, output_channels=3,
+              norm="instance_affine", upsampling="resize"),
+    _cyclegan("UNetGenerator", 12, (8, 16, 3), multiple=8, downsamplings=3),
+    _cyclegan("UNetGenerator", 19, (8, 16, 2), multiple=8, variant="batch", downsamplings=3, output_channels=1,
+              norm="batch"),
 )
 
 
