@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_repvis import training
 
-NAMES = ("Classification", "two optimisers and a pool")
+NAMES = ("Classification", "CycleGAN", "two optimisers and a pool")
 
 
 @pytest.fixture(scope="module")
