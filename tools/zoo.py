@@ -5,6 +5,7 @@ Commands:
     repvis-zoo show repvis/mobilenet_v2_digits             what the manifest says of one
     repvis-zoo publish model.keras me/my_model --metrics=test_accuracy=0.981 --description="Digits." --licence=MIT
     repvis-zoo publish runs/first me/my_model              a run of repvis-train, with settings, data and evidence
+    repvis-zoo publish runs/maps me/maps                   one that trained two generators: me/maps_a2b and me/maps_b2a
     repvis-zoo verify [me/my_model/3]                      every byte, of one version or of all
     repvis-zoo diff me/my_model/2 me/my_model/3            weights, signatures, operations, metrics, behaviour
     repvis-zoo alias me/my_model/3 champion                me/my_model@champion means version 3 now
@@ -42,7 +43,9 @@ _ZOO_ROOT = flags.DEFINE_string(
 )
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of tables.")
 _SHIPPED = flags.DEFINE_bool("shipped", True, "list, verify: the models that ship with the package too.")
-_METRICS = flags.DEFINE_list("metrics", [], "publish: measured numbers, as name=value,name=value.")
+_METRICS = flags.DEFINE_list(
+    "metrics", [], "publish: measured numbers, as name=value,name=value; those of one generator as a2b.name=value."
+)
 _DESCRIPTION = flags.DEFINE_string("description", "", "publish: one sentence on the model.")
 _LICENCE = flags.DEFINE_string("licence", "Apache-2.0", "publish: SPDX name of the licence of the weights.")
 _PARENT = flags.DEFINE_string("parent", None, "publish: handle of the version this one was made from.")
@@ -50,6 +53,10 @@ _INTENDED_USE = flags.DEFINE_string("intended_use", "", "publish: what the model
 _LIMITS = flags.DEFINE_string("limits", "", "publish: what it cannot do.")
 _VARIANTS = flags.DEFINE_list(
     "variants", [], f"publish: further forms: {', '.join(layout.VARIANTS)}. int8 only from a run."
+)
+_SIGNATURES = flags.DEFINE_list(
+    "signatures", None, f"publish, of models from images to images: {', '.join(layout.SIGNATURE_TYPES)}, signatures on "
+    "whole numbers. By default none, of two generators both."
 )
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "publish, of a run: split to measure the evidence on.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TensorFlow Datasets keeps its data; its own default if unset.")
@@ -126,8 +133,13 @@ def _publish(file, handle):
         "variants": tuple(checks.one_of("variants", name, layout.VARIANTS) for name in _VARIANTS.value),
         "allow_operations": tuple(_ALLOW.value),
     }
+    if _SIGNATURES.value is not None:
+        facts["signatures"] = tuple(checks.one_of("signatures", n, layout.SIGNATURE_TYPES) for n in _SIGNATURES.value)
     facts["parent"] = None if _PARENT.value is None else zoo.resolve(_PARENT.value, facts["root"]).handle
     given = pathlib.Path(file)
+    if (given / layout.GENERATOR_FILES[0]).exists():
+        _publish_generators(given, handle, facts)
+        return
     path = _keras_file(given / "model.keras" if given.is_dir() else given)
     settings = _settings(given) if given.is_dir() else None
     program.import_tensorflow()
@@ -137,6 +149,27 @@ def _publish(file, handle):
     else:
         version = _publish_run(path, handle, settings, facts)
     _print_published(version)
+
+
+def _publish_generators(directory, handle, facts):
+    """Publish what a run that trained two generators left, each with the settings of the run."""
+    paths = [_keras_file(directory / name) for name in layout.GENERATOR_FILES]
+    settings = _settings(directory)
+    if facts.pop("parent") is not None:
+        raise ValueError("--parent is that of one model: two generators are published.")
+    given = facts.pop("metrics")
+    shared = {name: value for name, value in given.items() if not name.startswith(("a2b.", "b2a."))}
+    metrics = {
+        one: {**shared, **{n.removeprefix(f"{one}."): v for n, v in given.items() if n.startswith(f"{one}.")}}
+        for one in ("a2b", "b2a")
+    }
+    program.import_tensorflow()
+    program.say(f"publishing {handle}_a2b and {handle}_b2a: written by a new process, read back and compared")
+    versions = zoo.publish_translation(*map(_load, paths), handle, settings, metrics=metrics, **facts)
+    if _JSON.value:
+        print(json.dumps([_entry(version) for version in versions]))
+    else:
+        print("\n".join(f"{version.handle}\n{version.path}" for version in versions))
 
 
 def _publish_run(path, handle, settings, facts):
@@ -149,10 +182,13 @@ def _publish_run(path, handle, settings, facts):
 
 def _print_published(version, **more):
     if _JSON.value:
-        entry = {"handle": version.handle, "path": str(version.path), "version": version.version}
-        print(json.dumps({**entry, **more}))
+        print(json.dumps({**_entry(version), **more}))
     else:
         print(f"{version.handle}\n{version.path}")
+
+
+def _entry(version):
+    return {"handle": version.handle, "path": str(version.path), "version": version.version}
 
 
 def _keras_file(path):

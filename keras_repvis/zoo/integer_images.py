@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
+from keras_repvis.zoo.layout import SIGNATURE_TYPES
 
 # What is asked for -> the name of the signature.
-SIGNATURES = {"uint8": "translate_uint8", "uint16": "translate_uint16"}
+SIGNATURES = {name: f"translate_{name}" for name in SIGNATURE_TYPES}
 OUTPUT = "translated"
 
 

@@ -11,6 +11,10 @@ SALIENCY_FILE = "saliency.png"
 FOLDED = "folded"
 LITERT_VARIANTS = ("float16", "int8")
 VARIANTS = (FOLDED, *LITERT_VARIANTS)
+# Types of whole numbers that an image-to-image model may have a signature on.
+SIGNATURE_TYPES = ("uint8", "uint16")
+# What a training run of two generators leaves in its directory.
+GENERATOR_FILES = ("generator_ab.keras", "generator_ba.keras")
 SIGNATURE = ".sig"
 INCOMING = ".incoming-"
 TRASH = ".trash-"

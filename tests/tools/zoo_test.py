@@ -235,6 +235,8 @@ def test_publish_then_show(model_file, tmp_path):
         (["publish", "MODEL", "me/net@champion"], "the zoo gives the number"),
         (["publish", "ROOT", "me/net"], "expected an existing file that ends in .keras"),
         (["publish", "MODEL", "me/net", "--variants=int4"], "variants='int4' is not known"),
+        (["publish", "MODEL", "me/net", "--signatures=int8"], "signatures='int8' is not known. Did you mean 'uint8'"),
+        (["publish", "RUN", "me/net"], "RUN_DIR="),
         (["alias", "me/net/7", "champion"], "version of me/net=7 is not known"),
         (["alias", "me/net/1", "Champion"], "alias='Champion' is not accepted"),
         (["rollback", "me/net"], "no 'champion' among its aliases"),
@@ -255,7 +257,11 @@ def test_bad_input_is_refused_before_tensorflow_starts(root, tmp_path, arguments
     text.write_bytes(b"not a model")
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", "{}")
-    places = {"MODEL": file, "TEXT": text, "ROOT": root}
+    run = tmp_path / "run"  # Of two generators, but without its settings.
+    run.mkdir()
+    for name in ("generator_ab.keras", "generator_ba.keras"):
+        shutil.copy(file, run / name)
+    places = {"MODEL": file, "TEXT": text, "ROOT": root, "RUN": run}
     for name, place in places.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
     done = _run(*arguments, KERAS_REPVIS_ZOO=str(root))
@@ -317,13 +323,13 @@ def test_flags_reach_the_library(root, tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", "{}")
     options = ["--parent=me/net", "--variants=folded,float16", "--allow_operations=PrintV2", "--metrics=a=1,b=0.5",
-               "--description=D.", "--licence=MIT", "--intended_use=U.", "--limits=L."]
+               "--description=D.", "--licence=MIT", "--intended_use=U.", "--limits=L.", "--signatures=uint16"]
     done = _run("publish", file, "me/new", zoo_root, *options, "--json", program=_SPY + _RUN)
     assert json.loads(done.stdout) == {"handle": "me/net/1", "path": "there", "version": 1}
     assert done.stderr.splitlines()[1].split(" | ") == [
         "publish", "model.keras", "me/new", "('allow_operations', ('PrintV2',))", "('description', 'D.')",
         "('intended_use', 'U.')", "('licence', 'MIT')", "('limits', 'L.')", "('metrics', {'a': 1.0, 'b': 0.5})",
-        "('parent', 'me/net/2')", f"('root', {root!r})", "('training', {'file': 'model.keras'})",
+        "('parent', 'me/net/2')", f"('root', {root!r})", "('signatures', ('uint16',))", "('training', {'file': 'model.keras'})",
         "('variants', ('folded', 'float16'))",
     ]
     done = _run("make", "repvis/mobilenet_v1_digits", zoo_root, program=_SPY + _RUN)
@@ -396,6 +402,25 @@ def test_a_run_is_published_with_its_evidence(start_tool, tmp_path):
     assert record["training"]["train_split"] == "train[:256]" and record["training"]["test_split"] == "test[:100]"
     assert record["metrics"]["examples"] == 100 and record["calibration"]["examples"] == 100
     assert "saliency.png" in record["files"]
+
+
+def test_a_run_of_two_generators_is_published_as_a_pair(tmp_path):
+    from keras_repvis import models
+
+    run, root = tmp_path / "run", f"--zoo_root={tmp_path}"
+    run.mkdir()
+    for name in ("generator_ab.keras", "generator_ba.keras"):
+        models.ResNetGenerator((None, None, 3), blocks=1, filters=2).save(run / name)
+    (run / "settings.json").write_text(json.dumps({"dataset": "repvis_maps", "image_size": 32, "seed": 1}))
+    done = _run("publish", run, "me/maps", root, "--metrics=epochs=3,a2b.l1=0.5", "--description=Maps.", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [entry["handle"] for entry in json.loads(done.stdout)] == ["me/maps_a2b/1", "me/maps_b2a/1"]
+    record = json.loads(_run("show", "me/maps_a2b", "--json", root).stdout)
+    assert record["training"]["dataset"] == "repvis_maps" and record["training"]["inverse"] == "me/maps_b2a"
+    assert record["metrics"] == {"epochs": 3.0, "l1": 0.5} and "translate_uint8" in record["signatures"]
+    assert json.loads(_run("show", "me/maps_b2a", "--json", root).stdout)["metrics"] == {"epochs": 3.0}
+    done = _run("publish", run, "me/maps", root, "--parent=me/maps_a2b")
+    assert done.returncode == 1 and "--parent is that of one model" in done.stderr
 
 
 def test_help():
