@@ -6,8 +6,11 @@ NumPy. Colour has three channels, grey one; palettes and CMYK become colour, tra
 of a TIFF, its pages, or the last axis of an array are channels, as many as there are.
 """
 
+import contextlib
 import dataclasses
 import io
+import logging
+import threading
 
 import numpy as np
 
@@ -94,14 +97,14 @@ def _open(file, name, question):
 
         with Image.open(file, formats=decode.FORMATS) as image:
             deep = start.startswith(_PNG) and start[24] == 16
-            return question(_DeepPng(image, file) if deep else _Pillow(image))
+            return question(_DeepPng(image, file) if deep else _Pillow(image, file))
 
 
 def _tiff(file, question):
     """Ask tifffile, or Pillow where that knows more."""
     import tifffile
 
-    with tifffile.TiffFile(file) as tiff:
+    with _complaints_raised("tifffile"), tifffile.TiffFile(file) as tiff:
         page = tiff.pages[0]
         plain = page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
         if plain and _can_decompress(page.compression):
@@ -110,7 +113,34 @@ def _tiff(file, question):
 
     file.seek(0)
     with Image.open(file, formats=("TIFF",)) as image:
-        return question(_Pillow(image))
+        return question(_Pillow(image, file))
+
+
+@contextlib.contextmanager
+def _complaints_raised(library):
+    """Raise what a library only writes to its log: of a damaged file, tifffile leaves out tags and pages in that way."""
+    complaints = _Complaints(logging.ERROR)
+    logger = logging.getLogger(library)
+    logger.addHandler(complaints)
+    try:
+        yield
+    finally:
+        logger.removeHandler(complaints)
+    if complaints.messages:
+        raise ValueError(complaints.messages[0])
+
+
+class _Complaints(logging.Handler):
+    """Keeps the messages of the thread that made it."""
+
+    def __init__(self, level):
+        super().__init__(level)
+        self.messages = []
+        self._mine = threading.get_ident()
+
+    def emit(self, record):
+        if threading.get_ident() == self._mine:
+            self.messages.append(record.getMessage())
 
 
 def _can_decompress(compression):
@@ -125,11 +155,10 @@ def _can_decompress(compression):
 class _Pillow:
     """An image that Pillow reads, 8 bits a channel."""
 
-    def __init__(self, image):
+    def __init__(self, image, file):
         self.image = image
         self.channels = 1 if self.image.mode in ("1", "L", "LA", "La") else 3
-        # Of a TIFF, Pillow turns the pixels and exchanges the sides itself.
-        self.orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+        self.orientation = _orientation(image, file)
 
     def header(self):
         return _header((self.image.height, self.image.width, self.channels), np.uint8, self.orientation)
@@ -141,6 +170,31 @@ class _Pillow:
         return _upright(decode.to_array(self.image, self.channels), self.orientation)
 
 
+def _orientation(image, file):
+    """Return how an image lies by its EXIF data, 1 to 8; of a PNG without decoding it, if nothing follows its pixels."""
+    from PIL import Image
+
+    if image.format == "TIFF":
+        return 1  # Pillow turns the pixels and exchanges the sides itself.
+    if image.format == "PNG" and not _ends_with_pixels(file):
+        image.load()
+    return Image.Image.getexif(image).get(_ORIENTATION, 1)
+
+
+def _ends_with_pixels(file):
+    """Return whether no chunk of a PNG but the end mark comes after the pixels."""
+    position, kind, before = len(_PNG), b"", b""
+    while kind != b"IEND":
+        before = kind
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:  # What is missing is told when the pixels are read.
+            return True
+        kind = head[4:]
+        position += 12 + int.from_bytes(head[:4], "big")
+    return before == b"IDAT"
+
+
 class _DeepPng:
     """A PNG of 16 bits a channel."""
 
@@ -149,7 +203,7 @@ class _DeepPng:
         self.file = file
         self.file.seek(25)
         self.channels = 3 if self.file.read(1)[0] & 2 else 1  # The kinds of PNG: 0 and 4 are grey, 2 and 6 colour.
-        self.orientation = image.getexif().get(_ORIENTATION, 1)
+        self.orientation = _orientation(image, file)
 
     def header(self):
         return _header((self.image.height, self.image.width, self.channels), np.uint16, self.orientation)
