@@ -13,11 +13,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "relu_recovery",
     ],
     submod_attrs={
+        "adversarial_code": ["AdversarialCodes", "AdversarialEncoding"],
         "corruption": ["ReconstructionSensitivity", "Sensitivity"],
         "edits": ["EditEffect", "EditEffects", "Edits", "replace_patch"],
         "expansion_recovery": ["ExpansionRecovery", "Recovery"],
         "hyperplane_regions": ["expected_preserved_regions", "half_space_probability", "region_count"],
         "image_corruptions": ["Corruption"],
+        "jacobian": ["JacobianSpectra", "JacobianSpectrum"],
+        "jacobian_distribution": ["JacobianDistribution", "JacobianShares"],
+        "linearity": ["LinearityErrors", "LocalLinearity"],
+        "median_interval": ["MedianInterval"],
         "positive_activations": ["PositiveActivations", "PositiveShare"],
         "reconstruction_scores": ["ReconstructionScores", "ScoredReconstruction"],
         "relu_collapse": [
@@ -32,13 +37,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "relu_recovery": ["is_recoverable", "recover", "simulate_collapsed_share"],
         "sensitivity_curve": [
             "CorruptionEffect",
-            "MedianInterval",
             "Reconstruction",
             "SensitivityCurve",
             "measure_curves",
         ],
         "spatial_frequency": ["RadialSpectrum", "keep_band", "radial_spectrum"],
         "steganography": ["HiddenCode", "HiddenSignal", "enhance_contrast", "residual"],
+        "translated_images": ["EditExamples", "TranslationExamples", "edit_examples", "translate_examples"],
         "translation_pair": ["TranslationPair"],
     },
 )

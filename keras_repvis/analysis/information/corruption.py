@@ -18,10 +18,12 @@ from keras_repvis.analysis.evaluation import table
 from keras_repvis.analysis.evaluation.mean_interval import MeanInterval
 from keras_repvis.analysis.information import image_corruptions
 from keras_repvis.analysis.information.image_corruptions import PUBLISHED_LEVELS
-from keras_repvis.analysis.information.sensitivity_curve import MedianInterval, Reconstruction, measure_curves
-from keras_repvis.analysis.information.translation_pair import TranslationPair
+from keras_repvis.analysis.information.median_interval import MedianInterval
+from keras_repvis.analysis.information.sensitivity_curve import Reconstruction, measure_curves
+from keras_repvis.analysis.information.translation_pair import as_pair
 
 THRESHOLDS = ("doubled", "halfway")
+_COLUMNS = ("corruption", "level", "amount", "error", "increase", "error, 8 bits", "change")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Sensitivity(table.Rows):
         >>> from keras_repvis.analysis import information
         >>> clean = information.Reconstruction(np.ones(2), np.ones(2), np.full(2, 9.0))
         >>> print(Sensitivity(clean, {}))
-        corruption  level  amount  error                 error, 8 bits         change
-        none               0.000   1.000 [1.000, 1.000]  1.000 [1.000, 1.000]  0.000
+        corruption  level  amount  error                 increase              error, 8 bits  change
+        none               0.000   1.000 [1.000, 1.000]  0.000 [0.000, 0.000]  1.000          0.000
     """
 
     reconstruction: Reconstruction
@@ -67,25 +69,25 @@ class Sensitivity(table.Rows):
     def rows(self):
         """Return a row a corruption and level, with intervals over the images."""
         clean = self.reconstruction
-        rows = [_row("none", "", 0.0, MeanInterval.of(clean.error), MeanInterval.of(clean.error_8bit), 0.0)]
+        none = (0.0, MeanInterval.of(clean.error), MeanInterval.of(0 * clean.error), clean.error_8bit.mean(), 0.0)
+        rows = [("none", "", *none)]
         for name, curve in self.curves.items():
+            effect = curve.in_float
             columns = zip(
-                curve.levels, curve.in_float.amount.mean(axis=0), curve.in_float.mean("error"),
-                curve.in_8bit.mean("error"), curve.in_float.change.mean(axis=0),
+                effect.amount.mean(axis=0), effect.mean("error"), clean.increase(effect),
+                curve.in_8bit.error.mean(axis=0), effect.change.mean(axis=0),
             )
-            rows += [
-                _row(name, f"{level:g} {curve.unit}", float(amount), error, stored, float(change))
-                for level, amount, error, stored, change in columns
-            ]
-        return rows
+            rows += [(name, f"{level:g} {curve.unit}", *numbers) for level, numbers in zip(curve.levels, columns)]
+        return [dict(zip(_COLUMNS, row)) for row in rows]
 
 
 class ReconstructionSensitivity:
     """Measures the sensitivity of the reconstruction, on any two models that translate images to and fro.
 
     Args:
-        encoder: F, `keras.Model` from images to images, or a function of images; see `TranslationPair`.
-        decoder: G, in the other direction.
+        encoder: F, `keras.Model` from images to images, or a function of images; or a `TranslationPair`, whose
+            functions and `batch_size` serve here too.
+        decoder: G, in the other direction; None (default) with a pair only.
         noise_levels: Standard deviations in grey levels; default 0, 0.1, 0.2, 0.5, 1, 2, 3, 5, the published grid
             (s / 127.5 for images in [-1, 1]).
         noise_widths: Widths in pixels of the Gaussian blur that noise went through; 0 is white noise. Default 0, 1, 2,
@@ -131,7 +133,7 @@ class ReconstructionSensitivity:
     def __init__(
         self,
         encoder,
-        decoder,
+        decoder=None,
         noise_levels=PUBLISHED_LEVELS,
         noise_widths=(0.0, 1.0, 2.0, 4.0),
         bits=(8, 7, 6, 5, 4),
@@ -141,7 +143,7 @@ class ReconstructionSensitivity:
         seed=0,
         batch_size=8,
     ):
-        self.pair = TranslationPair(encoder, decoder, batch_size)
+        self.pair = as_pair(encoder, decoder, batch_size)
         corruptions = [
             *(image_corruptions.noise(noise_levels, width, seed) for width in noise_widths),
             image_corruptions.rounding(bits),
@@ -153,10 +155,3 @@ class ReconstructionSensitivity:
 
     def __call__(self, images, progress=None):
         return Sensitivity(*measure_curves(self.pair, images, self.corruptions, progress))
-
-
-def _row(name, level, amount, error, stored, change):
-    return {
-        "corruption": name, "level": level, "amount": amount, "error": error, "error, 8 bits": stored,
-        "change": change,
-    }

@@ -25,7 +25,7 @@ from keras_repvis import checks
 from keras_repvis.analysis.evaluation import table
 from keras_repvis.analysis.evaluation.mean_interval import MeanInterval
 from keras_repvis.analysis.information.translation_pair import (
-    TranslationPair, check_images, check_reconstruction, store,
+    as_pair, check_images, check_reconstruction, store,
 )
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
@@ -102,9 +102,9 @@ class EditEffects:
     """Measures locality and additivity of edits, on any two models that translate images to and fro.
 
     Args:
-        encoder: F, `keras.Model` from images to images, or a function of images; see `TranslationPair`. F(x) has the
-            height and width of x.
-        decoder: G, in the other direction.
+        encoder: F, `keras.Model` from images to images, or a function of images; or a `TranslationPair`, whose
+            functions and `batch_size` serve here too. F(x) has the height and width of x.
+        decoder: G, in the other direction; None (default) with a pair only.
         batch_size: Integer >= 1, images at once; bounds the memory.
 
     Call arguments:
@@ -140,8 +140,8 @@ class EditEffects:
         Chu, Zhmoginov and Sandler, "CycleGAN, a Master of Steganography", 2017, on edits of a patch.
     """
 
-    def __init__(self, encoder, decoder, batch_size=8):
-        self.pair = TranslationPair(encoder, decoder, batch_size)
+    def __init__(self, encoder, decoder=None, batch_size=8):
+        self.pair = as_pair(encoder, decoder, batch_size)
 
     def __call__(self, images, first, second=None, others=None, progress=None):
         images, first = check_images("images", images), _edited("first", images, first)
@@ -239,7 +239,7 @@ def _edited(argument, images, array):
     array = _same(argument, images, array)
     unchanged = np.flatnonzero((array == images).all(axis=(1, 2, 3)))
     if len(unchanged):
-        raise ValueError(f"{argument} does not change the images number {unchanged.tolist()}: expected an edit in each.")
+        raise ValueError(f"{argument} leaves images {unchanged.tolist()} as they are: expected an edit in each.")
     return array
 
 

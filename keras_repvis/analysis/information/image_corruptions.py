@@ -86,7 +86,7 @@ def jpeg(qualities=(95, 90, 75, 50, 25)):
             )
         return lambda level: np.stack([_through_jpeg(image, int(level)) for image in images])
 
-    return Corruption("JPEG", "quality", qualities, prepare)
+    return Corruption("JPEG", "of 100", qualities, prepare)
 
 
 def blur(widths=(0.5, 1.0, 2.0)):
@@ -96,7 +96,7 @@ def blur(widths=(0.5, 1.0, 2.0)):
     def prepare(images, _):
         return lambda level: _clipped(ndimage.gaussian_filter(images, (0, level, level, 0), mode="reflect"))
 
-    return Corruption("blur", "pixels", widths, prepare)
+    return Corruption("blur", "px", widths, prepare)
 
 
 def resize(factors=(2.0, 4.0)):
@@ -106,7 +106,7 @@ def resize(factors=(2.0, 4.0)):
     def prepare(images, _):
         return lambda level: _there_and_back(images, level)
 
-    return Corruption("smaller and back", "factor", factors, prepare)
+    return Corruption("smaller and back", "times", factors, prepare)
 
 
 def low_pass(cutoffs):
@@ -119,12 +119,16 @@ def low_pass(cutoffs):
 
 
 def band_stop(edges):
-    """Without the frequencies from an edge to the next; the level is the number of the band, from 0."""
+    """Without the frequencies from an edge to the next; the level is the number of the band, from 0.
+
+    The mean of an image is in no band: without it an image is another one altogether.
+    """
     edges = _numbers("edges", edges, low=0)
+    lowest = float(np.nextafter(0, 1))
 
     def prepare(images, _):
         def without(level):
-            return _clipped(images - spatial_frequency.keep_band(images, edges[level], edges[level + 1]))
+            return _clipped(images - spatial_frequency.keep_band(images, max(edges[level], lowest), edges[level + 1]))
 
         return without
 

@@ -30,7 +30,7 @@ from keras_repvis.analysis.evaluation import table
 from keras_repvis.analysis.evaluation.mean_interval import MeanInterval
 from keras_repvis.analysis.information import image_corruptions
 from keras_repvis.analysis.information.sensitivity_curve import measure_curves
-from keras_repvis.analysis.information.translation_pair import TranslationPair, check_images, store
+from keras_repvis.analysis.information.translation_pair import as_pair, check_images, store
 
 VERSION = "1"
 
@@ -103,8 +103,9 @@ class ReconstructionScores:
     """Measures reconstruction honesty and sensitivity to noise of two models that translate images to and fro.
 
     Args:
-        encoder: F, `keras.Model` from images to images, or a function of images; see `TranslationPair`.
-        decoder: G, in the other direction.
+        encoder: F, `keras.Model` from images to images, or a function of images; or a `TranslationPair`, whose
+            functions and `batch_size` serve here too.
+        decoder: G, in the other direction; None (default) with a pair only.
         noise_levels: At least two increasing standard deviations in grey levels; default the published grid.
         seed: Integer >= 0, of the noise.
         batch_size: Integer >= 1, images at once; bounds the memory, changes no result.
@@ -137,8 +138,8 @@ class ReconstructionScores:
         Bashkirova, Usman and Saenko, "Adversarial Self-Defense for Cycle-Consistent GANs", 2019.
     """
 
-    def __init__(self, encoder, decoder, noise_levels=image_corruptions.PUBLISHED_LEVELS, seed=0, batch_size=8):
-        self.pair = TranslationPair(encoder, decoder, batch_size)
+    def __init__(self, encoder, decoder=None, noise_levels=image_corruptions.PUBLISHED_LEVELS, seed=0, batch_size=8):
+        self.pair = as_pair(encoder, decoder, batch_size)
         self.noise = image_corruptions.noise(noise_levels, seed=seed)
         if len(self.noise.levels) < 2 or np.any(np.diff(self.noise.levels) <= 0):
             raise ValueError(f"noise_levels={noise_levels!r} is not accepted: expected two or more, increasing.")

@@ -21,10 +21,9 @@ from keras_repvis import checks
 from keras_repvis.analysis.evaluation import table
 from keras_repvis.analysis.evaluation.mean_interval import MeanInterval
 from keras_repvis.analysis.information import image_corruptions, spatial_frequency
-from keras_repvis.analysis.information.sensitivity_curve import (
-    MedianInterval, Reconstruction, SensitivityCurve, measure_curves,
-)
-from keras_repvis.analysis.information.translation_pair import GREY_LEVELS, TranslationPair, check_images, store
+from keras_repvis.analysis.information.median_interval import MedianInterval
+from keras_repvis.analysis.information.sensitivity_curve import Reconstruction, SensitivityCurve, measure_curves
+from keras_repvis.analysis.information.translation_pair import GREY_LEVELS, as_pair, check_images, store
 
 # Edges of the bands, in cycles per pixel.
 CUTOFFS = (1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
@@ -40,7 +39,7 @@ class HiddenCode(table.Rows):
         reconstruction: `Reconstruction`, without corruption.
         code_spectrum: `RadialSpectrum` of the encodings F(x).
         reference_spectrum: `RadialSpectrum` of real images of their domain, or None.
-        residual_spectrum: `RadialSpectrum` of what the median takes from the encodings; see `residual`.
+        source_spectrum: `RadialSpectrum` of the images x.
         bands: Tuple of pairs (low, high), in cycles per pixel; the mean of an image is in none.
         code_bands: Array (images, bands), standard deviation of the encodings in each band, grey levels.
         reference_bands: The same of the real images, or None.
@@ -59,7 +58,7 @@ class HiddenCode(table.Rows):
     reconstruction: Reconstruction
     code_spectrum: spatial_frequency.RadialSpectrum
     reference_spectrum: spatial_frequency.RadialSpectrum | None
-    residual_spectrum: spatial_frequency.RadialSpectrum
+    source_spectrum: spatial_frequency.RadialSpectrum
     bands: tuple
     code_bands: np.ndarray
     reference_bands: np.ndarray | None
@@ -85,20 +84,18 @@ class HiddenCode(table.Rows):
     def rows(self):
         """Return a row a band: its amplitude, and the errors without it, and without it and all above it."""
         low_pass = dict(zip(self.low_pass.levels, self.low_pass.in_float.mean("error")))
-        clean = MeanInterval.of(self.reconstruction.error)
         rows = []
         for number, (low, high) in enumerate(self.bands):
             row = {
-                "cycles/pixel": f"{low:.3f} to {min(high, spatial_frequency.HIGHEST):.3f}",
+                "cycles/pixel": f"{low:.2g} to {min(high, spatial_frequency.HIGHEST):.2g}",
                 "amplitude": MeanInterval.of(self.code_bands[:, number]),
             }
             if self.reference_bands is not None:
                 row["amplitude of real y"] = MeanInterval.of(self.reference_bands[:, number])
             rows.append({
                 **row,
-                "error": clean,
                 "error without it": self.band_stop.in_float.mean("error")[number],
-                "error without it and above": low_pass.get(low, MeanInterval.of([])),
+                "and without all above": low_pass.get(low, MeanInterval.of([])),
             })
         return rows
 
@@ -107,8 +104,9 @@ class HiddenSignal:
     """Looks for the signal that an encoding hides, in any two models that translate images to and fro.
 
     Args:
-        encoder: F, `keras.Model` from images to images, or a function of images; see `TranslationPair`.
-        decoder: G, in the other direction.
+        encoder: F, `keras.Model` from images to images, or a function of images; or a `TranslationPair`, whose
+            functions and `batch_size` serve here too.
+        decoder: G, in the other direction; None (default) with a pair only.
         cutoffs: Numbers in (0, 0.707), edges of the bands in cycles per pixel. Default 1/32, 1/16, 1/8, 3/16, 1/4, 3/8,
             1/2.
         bins: Integer >= 1, of the spectra. Default 48.
@@ -144,36 +142,36 @@ class HiddenSignal:
         Chu, Zhmoginov and Sandler, "CycleGAN, a Master of Steganography", 2017.
     """
 
-    def __init__(self, encoder, decoder, cutoffs=CUTOFFS, bins=48, batch_size=8):
-        self.pair = TranslationPair(encoder, decoder, batch_size)
+    def __init__(self, encoder, decoder=None, cutoffs=CUTOFFS, bins=48, batch_size=8):
+        self.pair = as_pair(encoder, decoder, batch_size)
         self.bins = int(checks.number("bins", bins, low=1, integer=True))
         for cutoff in cutoffs:
             checks.number("cutoffs", cutoff, above=0, high=spatial_frequency.HIGHEST)
         self.cutoffs = tuple(sorted(set(cutoffs), reverse=True))
-        # The first band begins above 0: without its mean an image is another one altogether.
-        self.edges = (float(np.nextafter(0, 1)), *reversed(self.cutoffs), 2 * spatial_frequency.HIGHEST)
+        self.edges = (0.0, *reversed(self.cutoffs), 2 * spatial_frequency.HIGHEST)
 
     def __call__(self, images, references=None, progress=None):
         corruptions = (image_corruptions.low_pass(self.cutoffs), image_corruptions.band_stop(self.edges))
         reconstruction, curves = measure_curves(self.pair, images, corruptions, progress)
-        code = self._describe(self.pair.encode(check_images("images", images)))
-        real = (None,) * 4 if references is None else self._describe(check_images("references", references))
+        images = check_images("images", images)
+        code = self._describe(self.pair.encode(images))
+        real = (None,) * 3 if references is None else self._describe(check_images("references", references))
+        source = spatial_frequency.radial_spectrum(images, self.bins)
         bands = tuple(itertools.pairwise(self.edges))
         low_pass, band_stop = (curves[one.name] for one in corruptions)
         return HiddenCode(
-            reconstruction, code[0], real[0], code[3], bands, code[1], real[1], code[2], real[2], low_pass, band_stop
+            reconstruction, code[0], real[0], source, bands, code[1], real[1], code[2], real[2], low_pass, band_stop
         )
 
     def _describe(self, images):
-        """Return (spectrum, amplitudes of the bands, amplitudes of the residuals, spectrum of the median residual)."""
+        """Return (spectrum, amplitudes of the bands, amplitudes of the residuals)."""
         bands = [spatial_frequency.band_amplitude(images, *edges) for edges in itertools.pairwise(self.edges)]
         residuals = {kind: residual(images, kind) for kind in RESIDUALS}
         amplitudes = {
             kind: GREY_LEVELS * np.sqrt(np.square(found, dtype="float64").mean(axis=(1, 2, 3)))
             for kind, found in residuals.items()
         }
-        spectra = [spatial_frequency.radial_spectrum(some, self.bins) for some in (images, residuals["median"])]
-        return spectra[0], np.stack(bands, axis=1), amplitudes, spectra[1]
+        return spatial_frequency.radial_spectrum(images, self.bins), np.stack(bands, axis=1), amplitudes
 
 
 def residual(images, kind="median"):

@@ -12,6 +12,8 @@ from keras_repvis import checks
 from keras_repvis.analysis.unsupported import UnsupportedModelError
 
 GREY_LEVELS = 255.0
+# Sizes of images for which traced functions are kept.
+_KEPT = 8
 # What `compare` measures, in this order.
 MEASURES = ("error", "change", "change_rms")
 
@@ -46,7 +48,7 @@ class TranslationPair:
         self.batch_size = int(checks.number("batch_size", batch_size, low=1, integer=True))
         self._encode = _compiled("encoder", encoder)
         self._decode = _compiled("decoder", decoder)
-        self._distances = tf.function(self._compare, autograph=False, reduce_retracing=True)
+        self._distances = _by_size(self._compare)
 
     def encode(self, images):
         """Return F of images, float32 array (images, height, width, channels)."""
@@ -93,6 +95,15 @@ class TranslationPair:
             if not np.isfinite(part).all():
                 raise ArithmeticError(f"the {name} puts out values that are not finite.")
         return np.concatenate(parts)
+
+
+def as_pair(encoder, decoder, batch_size):
+    """Return the `TranslationPair` of two models, or the pair itself that stands in place of the first."""
+    if isinstance(encoder, TranslationPair):
+        if decoder is not None:
+            raise ValueError("decoder is not accepted beside a TranslationPair, which has its own: leave it out.")
+        return encoder
+    return TranslationPair(encoder, decoder, batch_size)
 
 
 def check_images(argument, images):
@@ -143,4 +154,20 @@ def _compiled(name, model):
             raise UnsupportedModelError(f"{name} puts out {len(tensors)} tensors: expected one batch of images.")
         return tf.cast(tensors[0], "float32")
 
-    return tf.function(call, autograph=False, reduce_retracing=True)
+    return _by_size(call)
+
+
+def _by_size(function):
+    """Return a function of batches that is traced once for each size of images, with any number of them."""
+    traced = {}
+
+    def call(*batches):
+        sizes = tuple(batch.shape[1:] for batch in batches)
+        if sizes not in traced:
+            if len(traced) >= _KEPT:
+                traced.pop(next(iter(traced)))
+            specs = [tf.TensorSpec((None, *size), "float32") for size in sizes]
+            traced[sizes] = tf.function(function, autograph=False).get_concrete_function(*specs)
+        return traced[sizes](*batches)
+
+    return call

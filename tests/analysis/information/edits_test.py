@@ -143,7 +143,7 @@ def test_a_patch_comes_from_the_next_image():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"first": photos()}, r"first does not change the images number \[0, 1, 2, 3\]"),
+        ({"first": photos()}, r"first leaves images \[0, 1, 2, 3\] as they are"),
         ({"first": photos(side=16)}, "first of shape"),
         ({"others": photos(2)}, "others of shape"),
     ],

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
 
 from keras_repvis.analysis import information
 
@@ -23,26 +22,18 @@ def test_levels_may_fall():
     np.testing.assert_allclose(curve([[0, 4]], (0.5, 0.1)).crossing(1.0), [0.4])
 
 
-@pytest.mark.parametrize("count", [6, 10, 25])
-def test_the_interval_of_the_median_covers_what_it_says(count):
-    """By its ranks: the coverage of [v_r, v_(n+1-r)] is exact for any continuous distribution."""
-    found = information.MedianInterval.of(np.arange(1, count + 1))
-    coverage = 1 - 2 * stats.binom.cdf(found.low - 1, count, 0.5)
-    narrower = 1 - 2 * stats.binom.cdf(found.low, count, 0.5)
-    assert coverage >= 0.95 > narrower and found.low + found.high == count + 1
-
-
-def test_medians_of_few_of_none_and_of_infinite_values():
-    few = information.MedianInterval.of([1.0, 2.0, np.nan])
-    assert (few.median, few.low, few.high, few.images) == (1.5, -np.inf, np.inf, 2)
-    assert information.MedianInterval.of([np.inf, np.inf]).median == np.inf
-    assert str(information.MedianInterval.of([])) == "undefined"
-
-
 def test_thresholds_of_a_reconstruction():
     found = information.Reconstruction(np.array([0.1, 4.0]), np.zeros(2), np.array([10.0, 8.0]))
     np.testing.assert_allclose(found.doubled, [1.0, 8.0])
     np.testing.assert_allclose(found.halfway, [5.05, 6.0])
+
+
+def test_the_increase_compares_each_image_with_itself():
+    clean = information.Reconstruction(np.array([1.0, 10.0, 100.0]), np.zeros(3), np.zeros(3))
+    effect = curve([[1.0, 3.0], [10.0, 12.5], [100.0, 101.5]], (0.0, 1.0)).in_float
+    none, some = clean.increase(effect)
+    assert (none.mean, none.low, none.high) == (0, 0, 0)
+    assert some.mean == 2 and 0 < some.low and some.high - some.low < 3 < effect.mean("error")[1].high
 
 
 def test_both_ways_are_measured_and_any_batch_gives_the_same(hidden_code):

@@ -25,7 +25,7 @@ def test_batches_change_nothing_and_are_traced_once(hidden_code):
     np.testing.assert_allclose(pair.decode(codes), images, atol=1e-5)
     pair.encode(images)
     assert max(len(images[part]) for part in pair.batches(images)) == 2
-    assert len(traces) <= 2  # A whole batch, and the last, shorter one with any number.
+    assert traces == [(None, 32, 32, 3)]
 
 
 def test_distances_are_those_of_the_definitions():
@@ -66,6 +66,22 @@ def test_storing_is_rounding_to_the_levels_of_a_file():
 def test_models_that_are_no_pair(models, error, message):
     with pytest.raises(error, match=message):
         information.TranslationPair(*models).encode(np.ones((1, 4, 4, 1), "float32"))
+
+
+def test_one_pair_serves_several_analyses(hidden_code):
+    traces = []
+
+    def counted(images):
+        traces.append(images.shape)
+        return images
+
+    pair, images = information.TranslationPair(counted, tf.identity, 3), hidden_code.images(2)
+    first = information.ReconstructionScores(pair)
+    information.HiddenSignal(pair)(images)
+    first(images)
+    assert first.pair is pair and len(traces) == 1
+    with pytest.raises(ValueError, match="decoder is not accepted beside a TranslationPair"):
+        information.EditEffects(pair, tf.identity)
 
 
 def test_a_model_of_bytes_is_refused():
