@@ -15,10 +15,8 @@ unless --overwrite says so. A method that cannot be right for the model is left 
 line on stdout is the path of the report.
 """
 
-import glob
 import os
 import pathlib
-import re
 import shlex
 import shutil
 import sys
@@ -28,7 +26,7 @@ from absl import app, flags
 
 from keras_repvis import checks
 from keras_repvis.analysis.attribution import catalog
-from keras_repvis_tools import program
+from keras_repvis_tools import image_files, program
 
 _MODEL = flags.DEFINE_string("model", None, "Handle of the zoo, .keras file or directory of a SavedModel.")
 _IMAGES = flags.DEFINE_list("images", [], "Image files, or patterns such as 'photos/**/*.jpg'.")
@@ -56,8 +54,8 @@ def main(argv):
             print(f"{name}\n    {catalog.ENTRIES[name].reading}\n    {catalog.ENTRIES[name].caution}")
         return
     methods = method_names(_METHODS.value)
-    files = find_images("images", _IMAGES.value)
-    reference = find_images("reference_images", _REFERENCE.value) if _REFERENCE.value else []
+    files = image_files.find("images", _IMAGES.value)
+    reference = image_files.find("reference_images", _REFERENCE.value) if _REFERENCE.value else []
     output = pathlib.Path(_OUTPUT_DIR.value).expanduser()
     check_output(output)
     if not _MODEL.value:
@@ -80,7 +78,7 @@ def main(argv):
     command = " ".join(["repvis-explain", *map(shlex.quote, sys.argv[1:])])
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
-        explanation.write(pathlib.Path(scratch), found, images, labels(files), _MODEL.value, command)
+        explanation.write(pathlib.Path(scratch), found, images, image_files.labels(files), _MODEL.value, command)
         put(pathlib.Path(scratch), output)
     print(f"methods: {', '.join(found.results)}")
     print(f"report: {(output / _REPORT).resolve()}")
@@ -95,20 +93,6 @@ def method_names(wanted):
     return list(dict.fromkeys(checks.one_of("methods", name, catalog.names()) for name in wanted))
 
 
-def find_images(flag, patterns):
-    """Return the sorted files that the patterns of a flag mean, each once."""
-    if not patterns:
-        raise app.UsageError(f"--{flag} is missing.")
-    files = {}
-    for pattern in patterns:
-        path = os.path.expanduser(pattern)
-        found = [path] if os.path.isfile(path) else [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
-        if not found:
-            raise ValueError(f"{flag}={pattern!r}: there is no such file.")
-        files.update(dict.fromkeys(found))
-    return sorted(files)
-
-
 def read_targets(texts, count):
     """Return None, one class index or a list of `count` of them."""
     try:
@@ -120,16 +104,6 @@ def read_targets(texts, count):
             f"targets={','.join(texts)!r} is not accepted: expected one class index >= 0, or {count}, one an image."
         )
     return numbers if len(numbers) > 1 else next(iter(numbers), None)
-
-
-def labels(files):
-    """Return a name for each file, safe as part of a file name, no two the same."""
-    seen, found = {}, []
-    for file in files:
-        name = re.sub(r"[^\w.-]+", "_", pathlib.Path(file).stem) or "image"
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return found
 
 
 def check_output(output):

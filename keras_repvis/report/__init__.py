@@ -12,5 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run_comparison": ["compare_page"],
         "run_summary": ["run_page", "write_run_page"],
         "runs": ["Run", "read_run"],
+        "sheets": ["amplified", "image_sheet"],
+        "stego_report": ["stego_page"],
     },
 )

@@ -10,9 +10,9 @@ import numpy as np
 from keras_repvis import checks
 
 # After Okabe and Ito, "Color Universal Design", 2008, without the yellow, which is lost on white.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
-LOOKS = len(_COLOURS) * len(_DASHES)
+LOOKS = len(COLOURS) * len(_DASHES)
 _INCHES = {"half": 5.2, "full": 10.6}
 
 
@@ -137,8 +137,8 @@ def key(labels):
 
 def _look(look):
     return {
-        "color": _COLOURS[look % len(_COLOURS)],
-        "linestyle": _DASHES[look // len(_COLOURS) % len(_DASHES)],
+        "color": COLOURS[look % len(COLOURS)],
+        "linestyle": _DASHES[look // len(COLOURS) % len(_DASHES)],
     }
 
 
