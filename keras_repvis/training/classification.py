@@ -32,7 +32,7 @@ class Classification:
         batch_size: Integer >= 1, images a step over all replicas.
         optimizer: One of "adam", "adamw", "rmsprop", "sgd" (Nesterov momentum 0.9).
         learning_rate: Number > 0, the peak rate.
-        schedule: "constant", "cosine", "linear", "step" or "rampdown", see `make_schedule`.
+        schedule: "constant", "cosine", "cyclegan", "linear", "rampdown", "stairs" or "step", see `make_schedule`.
         warmup_epochs: Number >= 0, linear warm-up from zero.
         milestones: For "step": fractions of the run at which the rate falls.
         step_factor: For "step": number > 0 and <= 1, by which it falls.

@@ -252,7 +252,10 @@ def compile_classifier(model, config, steps_per_epoch):
     """
     # A step of the optimiser takes several batches when gradients are accumulated.
     batches = config.accumulation_steps
-    options = {"milestones": config.milestones, "step_factor": config.step_factor} if config.schedule == "step" else {}
+    options = {
+        "step": {"milestones": config.milestones, "step_factor": config.step_factor},
+        **dict.fromkeys(("stairs", "cyclegan"), {"epoch_steps": max(steps_per_epoch // batches, 1)}),
+    }
     optimizer = make_optimizer(
         config.optimizer,
         learning_rate=config.learning_rate,
@@ -260,7 +263,7 @@ def compile_classifier(model, config, steps_per_epoch):
         steps=max(config.epochs * steps_per_epoch // batches, 1),
         warmup_steps=round(config.warmup_epochs * steps_per_epoch) // batches,
         weight_decay=config.weight_decay,
-        **options,
+        **options.get(config.schedule, {}),
     )
     optimizer.global_clipnorm = config.clip_norm or None
     model.compile(

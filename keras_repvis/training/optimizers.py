@@ -16,7 +16,7 @@ def make_optimizer(
     Args:
         name: "adam", "adamw", "rmsprop" (decay 0.9, momentum 0.9) or "sgd" (Nesterov momentum 0.9).
         learning_rate: Number > 0, the peak rate.
-        schedule: "constant", "cosine", "linear", "rampdown" or "step", see `make_schedule`.
+        schedule: "constant", "cosine", "cyclegan", "linear", "rampdown", "stairs" or "step", see `make_schedule`.
         steps: Integer >= 1, length of the run in steps; used by every schedule but "constant".
         warmup_steps: Integer >= 0 and <= `steps`, linear warm-up from zero.
         weight_decay: Number >= 0, decoupled; w <- w - rate * weight_decay * w a step.

@@ -4,13 +4,16 @@ import keras
 
 from keras_repvis import checks
 from keras_repvis.training import ramps
+from keras_repvis.training.epoch_decay import EpochDecay
 
 # Name of a schedule: the options that it takes, apart from those of every schedule.
 _OPTIONS = {
     "constant": (),
     "cosine": (),
+    "cyclegan": ("rampdown_steps", "epoch_steps"),
     "linear": ("rampdown_steps",),
     "rampdown": ("rampup_steps", "rampdown_steps", "rampdown_steepness"),
+    "stairs": ("rampdown_steps", "epoch_steps"),
     "step": ("milestones", "step_factor"),
 }
 SCHEDULES = tuple(_OPTIONS)
@@ -26,6 +29,7 @@ def make_schedule(
     rampup_steps=None,
     rampdown_steps=None,
     rampdown_steepness=None,
+    epoch_steps=None,
 ):
     """Return a learning rate that `keras.optimizers` take: a number, or a schedule that they save with themselves.
 
@@ -34,12 +38,15 @@ def make_schedule(
         "constant"    r
         "cosine"      r (1 + cos(pi (t - w) / (T - w))) / 2
         "linear"      r min(1, (T - t) / D), with D the `rampdown_steps`
+        "stairs"      r (1 - max(0, e - N) / (D + 1)) in epoch e = 1, 2, ... of E = `epoch_steps` each, the last D of
+                      which are the `rampdown_steps` and N those before: the last epoch still learns
+        "cyclegan"    r (1 - max(0, e + 1 - N) / (D + 1)), the rate of the authors' code, 0 in the last epoch
         "step"        r f^n, with f the `step_factor` and n the number of milestones <= t
         "rampdown"    r exp(-5 (1 - min(1, t / U))^2) exp(-s max(0, 1 - (T - t) / D)^2), with U the `rampup_steps`,
                       D the `rampdown_steps` and s the `rampdown_steepness`
 
     Args:
-        name: "constant", "cosine", "linear", "rampdown" or "step".
+        name: "constant", "cosine", "cyclegan", "linear", "rampdown", "stairs" or "step".
         peak: Number > 0, the peak rate.
         steps: Integer >= 1, length of the run in steps, warm-up included.
         warmup_steps: Integer >= 0 and <= `steps`.
@@ -48,9 +55,10 @@ def make_schedule(
         step_factor: For "step": number > 0 and <= 1. Default 0.1.
         rampup_steps: For "rampdown": integer >= 0. Default 80 / 300 of the run, the share of the papers, or 0 with
             warm-up, which takes its place.
-        rampdown_steps: For "linear" and "rampdown": integer, the last steps of the run. Default for "linear" all steps
-            after the warm-up, for "rampdown" 50 / 300 of the run, the share of the papers.
+        rampdown_steps: Integer, the last steps of the run. Default for "linear" all steps after the warm-up, for
+            "rampdown" 50 / 300 of the run, the share of the papers, for "stairs" and "cyclegan" half of the epochs.
         rampdown_steepness: For "rampdown": number > 0; 5 is the curve of HybridNet. Default 12.5.
+        epoch_steps: For "stairs" and "cyclegan": integer >= 1, of which `rampdown_steps` is a multiple. Default 1.
 
     Returns:
         Float, or a serialisable `keras.optimizers.schedules.LearningRateSchedule`.
@@ -66,7 +74,8 @@ def make_schedule(
     Reference:
         Loshchilov and Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", equation 5 ("cosine", one
         period). Laine and Aila (2017), "Temporal Ensembling for Semi-Supervised Learning", appendix A ("rampdown").
-        Goyal et al. (2017), "Accurate, Large Minibatch SGD", section 2.2 (warm-up).
+        Goyal et al. (2017), "Accurate, Large Minibatch SGD", section 2.2 (warm-up). Zhu, Park, Isola, Efros (2017),
+        "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", section 4.
     """
     checks.one_of("schedule", name, SCHEDULES)
     checks.number("peak", peak, above=0)
@@ -78,6 +87,7 @@ def make_schedule(
         "rampup_steps": rampup_steps,
         "rampdown_steps": rampdown_steps,
         "rampdown_steepness": rampdown_steepness,
+        "epoch_steps": epoch_steps,
     }
     options = {option: value for option, value in options.items() if value is not None}
     for option, value in options.items():
@@ -88,8 +98,8 @@ def make_schedule(
         return float(peak)
     if name in ("constant", "cosine"):
         return _cosine(peak, steps, warmup_steps, end=1.0 if name == "constant" else 0.0)
-    make = {"linear": _linear, "rampdown": _rampdown, "step": _step}[name]
-    schedule = make(peak, steps, warmup_steps, **options)
+    make = {"linear": _linear, "rampdown": _rampdown, "step": _step, "stairs": _stairs, "cyclegan": _early_stairs}
+    schedule = make[name](peak, steps, warmup_steps, **options)
     return LinearThen(schedule, start=0.0, end=peak, steps=warmup_steps) if warmup_steps else schedule
 
 
@@ -230,6 +240,21 @@ def _rampdown(peak, steps, warmup_steps, rampup_steps=None, rampdown_steps=None,
     if down is None:
         down = min(round(steps * 50 / 300), max(left - up, 0))
     return RampUpDown(peak, left, up, down, rampdown_steepness)
+
+
+def _stairs(peak, steps, warmup_steps, rampdown_steps=None, epoch_steps=1, early=False):
+    checks.number("epoch_steps", epoch_steps, low=1, integer=True)
+    epochs, warm = -(-steps // epoch_steps), -(-warmup_steps // epoch_steps)
+    down = min(epochs // 2, epochs - warm) * epoch_steps if rampdown_steps is None else rampdown_steps
+    checks.number("rampdown_steps", down, low=0, high=(epochs - warm) * epoch_steps, integer=True)
+    if down % epoch_steps:
+        raise ValueError(f"rampdown_steps={down} is not accepted: expected a multiple of epoch_steps={epoch_steps}.")
+    down //= epoch_steps
+    return EpochDecay(peak, epoch_steps, epochs - down, down, early, first_step=warmup_steps)
+
+
+def _early_stairs(peak, steps, warmup_steps, **options):
+    return _stairs(peak, steps, warmup_steps, **options, early=True)
 
 
 def _step(peak, steps, warmup_steps, milestones=(0.5, 0.75), step_factor=0.1):

@@ -123,6 +123,15 @@ def test_every_option_at_once_goes_on_to_the_same_bits(tmp_path):
     assert whole.model.compute_dtype == "float16" and len(whole.history) == 3
 
 
+@pytest.mark.parametrize(("schedule", "rates"), [("stairs", [1, 1, 2 / 3, 1 / 3]), ("cyclegan", [1, 2 / 3, 1 / 3, 0])])
+def test_stairs_have_the_epochs_of_the_run(schedule, rates):
+    config = training.Classification(schedule=schedule, epochs=4, learning_rate=0.1, accumulation_steps=2)
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    rate = training.compile_classifier(model, config, steps_per_epoch=20).optimizer.inner_optimizer._learning_rate
+    for epoch, expected in enumerate(rates):
+        assert [float(rate(step)) for step in (10 * epoch, 10 * epoch + 9)] == pytest.approx([0.1 * expected] * 2)
+
+
 def test_seeds_one_after_the_other_equal_seeds_alone(reference):
     config = dataclasses.replace(CONFIG, seed=99)
     weights = {seed: run.model.get_weights() for seed, run in training.train_seeds(config, [7, 3], progress=False)}

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_repvis.training import schedules
+from keras_repvis.training.epoch_decay import EpochDecay
 from keras_repvis.training.schedules import LinearThen, RampUpDown, make_schedule
 
 PEAK, STEPS, WARMUP = 0.4, 60, 12
@@ -40,6 +41,17 @@ CASES = {
         "rampdown",
         {"rampup_steps": 0, "rampdown_steps": 30, "rampdown_steepness": 5},
         lambda t, w: np.exp(-5 * np.clip((t - 30) / 30, 0, 1) ** 2),
+    ),
+}
+
+
+CASES |= {
+    # 60 epochs of one step, the last 30 of which fall; and 6 epochs of 10 steps, of which 4 fall.
+    "stairs": ("stairs", {}, lambda t, w: 1 - np.clip(np.minimum(t + 1, 60) - 30, 0, None) / 31),
+    "cyclegan": (
+        "cyclegan",
+        {"epoch_steps": 10, "rampdown_steps": 40},
+        lambda t, w: 1 - np.clip(np.minimum(t // 10 + 1, 6) + 1 - 2, 0, None) / 5,
     ),
 }
 
@@ -141,13 +153,18 @@ def test_a_line_before_a_schedule_of_keras():
         ({"name": "cosine", "steps": 2.5}, "steps=2.5"),
         ({"name": "cosine", "warmup_steps": 101}, "warmup_steps=101"),
         ({"name": "cosine", "step_factor": 0.1}, "step_factor=0.1 is not accepted with schedule='cosine'.*to step"),
-        ({"name": "step", "rampdown_steps": 9}, "rampdown_steps=9 .*'step': it belongs to linear, rampdown"),
+        ({"name": "step", "rampdown_steps": 9}, "rampdown_steps=9 .*'step': it belongs to cyclegan, linear, rampdown, stairs"),
         ({"name": "linear", "rampdown_steps": 0}, "rampdown_steps=0"),
         ({"name": "linear", "rampdown_steps": 91, "warmup_steps": 10}, "rampdown_steps=91 .*<= 90"),
         ({"name": "rampdown", "rampup_steps": 101}, "rampup_steps=101"),
         ({"name": "rampdown", "rampup_steps": 60, "rampdown_steps": 41}, "rampdown_steps=41 .*<= 40"),
         ({"name": "rampdown", "rampdown_steepness": 0}, "rampdown_steepness=0"),
         ({"name": "rampdown", "rampup_steps": 5, "warmup_steps": 5}, "rampup_steps=5 .*with warmup_steps=5"),
+        ({"name": "stairs", "epoch_steps": 0}, "epoch_steps=0"),
+        ({"name": "stairs", "epoch_steps": 10, "rampdown_steps": 15}, "rampdown_steps=15 .*multiple of epoch_steps=10"),
+        ({"name": "cyclegan", "epoch_steps": 10, "rampdown_steps": 110}, "rampdown_steps=110 .*<= 100"),
+        ({"name": "stairs", "epoch_steps": 10, "rampdown_steps": 90, "warmup_steps": 15}, "rampdown_steps=90 .*<= 80"),
+        ({"name": "linear", "epoch_steps": 10}, "epoch_steps=10 .*'linear': it belongs to cyclegan, stairs"),
         ({"name": "step", "step_factor": 0}, "step_factor=0"),
         ({"name": "step", "step_factor": 1.5}, "step_factor=1.5"),
         ({"name": "step", "milestones": ()}, r"milestones=\(\)"),
@@ -173,6 +190,12 @@ def test_wrong_arguments_are_named(arguments, message):
         (lambda decay: LinearThen(decay, -1, 1, 2), "start=-1"),
         (lambda decay: LinearThen(decay, 0, "1", 2), "end='1'"),
         (lambda decay: LinearThen(decay, 0, 1, 0), "steps=0"),
+        (lambda decay: EpochDecay(0, 1, 1, 1), "peak=0"),
+        (lambda decay: EpochDecay(1, 0, 1, 1), "epoch_steps=0"),
+        (lambda decay: EpochDecay(1, 1, -1, 1), "constant_epochs=-1"),
+        (lambda decay: EpochDecay(1, 1, 1, 1.5), "rampdown_epochs=1.5"),
+        (lambda decay: EpochDecay(1, 1, 1, 1, early="x"), "early='x'"),
+        (lambda decay: EpochDecay(1, 1, 1, 1, first_step=-1), "first_step=-1"),
         (lambda decay: RampUpDown(0, 10), "peak=0"),
         (lambda decay: RampUpDown(1, 0), "steps=0"),
         (lambda decay: RampUpDown(1, 10, 11), "rampup_steps=11"),
