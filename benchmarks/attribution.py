@@ -18,7 +18,7 @@ residual network of 14 layers, both at 96 pixels) and the same 16 images go to e
 
 A peer whose map is another one is "wrong" or differs in its definition, and its speed says nothing; the result keeps
 it, with the difference. Packages that take one image at a time are timed on fewer images. About 40 minutes on 2 idle
-cores.
+cores; --networks and --methods measure some and leave the other rows of the file, if all else is as it was.
 """
 
 import datetime
@@ -70,18 +70,24 @@ def main(argv):
     pythons = {"tf_keras_vis": sys.executable, **dict(text.split("=", 1) for text in _PYTHON.value)}
     sides = {side: Side(side, python) for side, python in {"ours": sys.executable, **pythons}.items()}
     result = {"date": datetime.date.today().isoformat(), "repeats": _REPEATS.value, "cores": os.cpu_count()}
-    result |= {"images": _IMAGES.value, "python": platform.python_version(), "versions": versions(pythons), "rows": []}
+    result |= {"images": _IMAGES.value, "python": platform.python_version(), "versions": versions(pythons)}
     for network in _NETWORKS.value:
         for method, peers in PEERS.items():
             if _METHODS.value and method not in _METHODS.value:
                 continue
             row = {"network": network, "method": method, **compare(method, network, peers, sides)}
             print(json.dumps(row), flush=True)
-            result["rows"].append(row)
             if _OUTPUT.value:
-                path = pathlib.Path(_OUTPUT.value)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(result, indent=1) + "\n")
+                write(pathlib.Path(_OUTPUT.value), result, row)
+
+
+def write(path, result, row):
+    """Put a row into the file, in place of the one of that network and method; rows measured otherwise go."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    rows = before.pop("rows", [])
+    kept = [one for one in rows if (one["network"], one["method"]) != (row["network"], row["method"])]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**result, "rows": [*(kept if before == result else []), row]}, indent=1) + "\n")
 
 
 class Side:
@@ -130,7 +136,8 @@ def against(mine, theirs, scale):
 
 def closeness(mine, theirs, method):
     """Return how far maps are from each other, ours brought to the size of theirs where these are upsampled."""
-    mine = mine[: len(theirs)]
+    count = min(len(mine), len(theirs))
+    mine, theirs = mine[:count], theirs[:count]
     if mine.shape != theirs.shape:
         return {"difference": None, "correlation": None, "shapes": [mine.shape[1:], theirs.shape[1:]]}
     together = zip(mine.reshape(len(mine), -1), theirs.reshape(len(mine), -1))

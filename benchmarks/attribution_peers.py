@@ -25,10 +25,10 @@ load = importlib.import_module
 tables = load("attribution_networks")
 
 SIZE, CLASSES = 96, 10
-STEPS = SAMPLES = 50
+STEPS = SAMPLES = 20
 DEVIATION = 0.15
 WINDOW, STRIDE = 16, 8
-MASKS = 256
+MASKS = 128
 AREAS, ITERATIONS, SPACING = (0.1, 0.2), 20, 7
 # The layer in the middle at which the bottleneck is put.
 MIDDLE = {"mobilenet_v2": "block5_project_norm", "resnet": "stage1_1_out"}
@@ -94,11 +94,11 @@ def keras_network(name):
     return model, network.layer
 
 
-def torch_network(name):
+def torch_network(name, **make):
     torch, torch_networks = load("torch"), load("torch_networks")
     network = NETWORKS[name]
     weights = tables.weights(network)
-    return torch_networks.build(network.records, weights, 3, tables.EPSILON, dtype=torch.float32), network.layer
+    return torch_networks.build(network.records, weights, 3, tables.EPSILON, dtype=torch.float32, **make), network.layer
 
 
 def ours(name, network):
@@ -116,8 +116,8 @@ def ours(name, network):
         "integrated_gradients": lambda: attribution.IntegratedGradients(model, steps=STEPS, **signed),
         "smooth_grad": lambda: attribution.SmoothGrad(model, samples=SAMPLES, noise=DEVIATION, **signed),
         "grad_cam": lambda: attribution.GradCAM(model, **at_layer),
-        "grad_cam_plus_plus": lambda: attribution.GradCAMPlusPlus(model, **at_layer),
-        "score_cam": lambda: attribution.ScoreCAM(model, **at_layer),
+        "grad_cam_plus_plus": lambda: attribution.GradCAMPlusPlus(model, alphas="normalized", **at_layer),
+        "score_cam": lambda: attribution.ScoreCAM(model, weights="score", score="softmax", **at_layer),
         "layer_cam": lambda: attribution.LayerCAM(model, **at_layer),
         "occlusion": lambda: attribution.Occlusion(model, window=WINDOW, stride=STRIDE, batch_size=BATCH_SIZE),
         "rise": lambda: attribution.RISE(model, masks=MASKS, batch_size=BATCH_SIZE),
@@ -197,10 +197,12 @@ def captum(name, network):
     model, layer = torch_network(network)
     module = model.get_submodule(layer)
 
-    def of(method, baselines=None, **options):
+    def of(method, **options):
         def call(x, y):
             found = method.attribute(torch_networks.from_keras(x, torch.float32), target=torch.tensor(y), **options)
-            return torch_networks.to_keras(found).sum(-1)
+            found = torch_networks.to_keras(found)
+            # A window covers all channels, and each of them gets the whole fall.
+            return found[..., 0] if isinstance(method, attr.Occlusion) else found.sum(-1)
 
         return call
 
@@ -225,7 +227,7 @@ def zennit(name, network):
     torch, torch_networks = load("torch"), load("torch_networks")
     parts = ("attribution", "canonizers", "composites")
     attribution, canonizers, composites = (load(f"zennit.{part}") for part in parts)
-    model, _ = torch_network(network)
+    model, _ = torch_network(network, add=load("relevance_references").Sum)
 
     def call(x, y):
         composite = composites.EpsilonPlus(canonizers=[canonizers.SequentialMergeBatchNorm()])
