@@ -5,10 +5,10 @@ Examples:
   repvis-translate --handle=me/maps_a2b --images='photos/**/*.jpg' --output=maps --format=png
   repvis-translate --handle=runs/maps/generator_ab.keras --images=town.tif --output=maps --size_policy=tile --tile=256
 
-Every image keeps its name, its place in a folder, its size, its bits a channel, and what the file says besides its pixels
-(EXIF with the orientation, colour profile, resolution, texts, opacity of a PNG, tags of a TIFF), as far as the format can
-hold it; what is lost is counted. The preview in EXIF is left out, for it would show the image as it was. JPEG, PNG, BMP,
-TIFF of any number of bands and .npy arrays are read and written, GIF is read.
+Every image keeps its name, its place in a folder, its size, its bits a channel, and what the file says besides its
+pixels (EXIF with the orientation, colour profile, resolution, texts, opacity of a PNG, tags of a TIFF), as far as the
+format can hold it; what is lost is counted. The preview in EXIF is left out, for it would show the image as it was.
+JPEG, PNG, BMP, TIFF of any number of bands and .npy arrays are read and written, GIF is read.
 
 A generator takes only some sizes, often multiples of 4:
   pad     continues an image by its reflection and cuts the answer back (the default);
@@ -30,9 +30,9 @@ from keras_repvis_tools import program
 _HANDLE = flags.DEFINE_string("handle", None, "Handle of the zoo, .keras file or directory of a SavedModel.")
 _IMAGES = flags.DEFINE_list("images", [], "Image files, folders, or patterns such as 'photos/**/*.jpg'.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the answers; made when missing.")
-_SIZE_POLICY = flags.DEFINE_enum("size_policy", "pad", ["pad", "tile", "resize"], "How images come to the model's sizes.")
-_TILE = flags.DEFINE_integer("tile", None, "tile: side in pixels; by default that of training images, if known, or 256.")
-_OVERLAP = flags.DEFINE_integer("overlap", None, "tile: pixels that neighbours share at least; by default a quarter tile.")
+_SIZE_POLICY = flags.DEFINE_enum("size_policy", "pad", ["pad", "tile", "resize"], "What is done to the size of images.")
+_TILE = flags.DEFINE_integer("tile", None, "tile: side in pixels; by default that of training images if known, or 256.")
+_OVERLAP = flags.DEFINE_integer("overlap", None, "tile: pixels neighbours share at least; by default a quarter tile.")
 _FEATHER = flags.DEFINE_integer("feather", None, "tile: pixels of an overlap that are blended; by default half of it.")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "resize: side in pixels; by default the next to an image's own.")
 _MULTIPLE = flags.DEFINE_integer("multiple", None, "Sides are multiples of this; by default it is found out.")

@@ -70,7 +70,8 @@ def plan(patterns, output, file_format=None, overwrite=False):
             relative = relative.with_suffix(encoding.FORMATS[file_format].suffixes[0])
         destination = output / relative
         if destination in taken:
-            raise ValueError(f"{taken[destination]} and {source} would both become {destination}: translate them apart.")
+            both = f"{taken[destination]} and {source}"
+            raise ValueError(f"{both} would both become {destination}: translate them apart.")
         if os.path.realpath(destination) == os.path.realpath(source):
             raise ValueError(f"output={str(output)!r} is not accepted: {source} would be replaced by its answer.")
         taken[destination] = source

@@ -156,7 +156,9 @@ def _of_tiff(encoded):
         found = {tag.code: tag for tag in file.pages[0].tags.values()}
     value = {code: tag.value for code, tag in found.items()}
     tags = tuple(
-        (code, int(tag.dtype), int(tag.count), _plain(tag.value)) for code, tag in sorted(found.items()) if code in _TAGS
+        (code, int(tag.dtype), int(tag.count), _plain(tag.value))
+        for code, tag in sorted(found.items())
+        if code in _TAGS
     )
     dpi = None
     if int(value.get(_TIFF_UNIT, 2)) in _PER_INCH and all(code in value for code in _TIFF_DPI):

@@ -102,9 +102,9 @@ def image_spec(model):
         tensors, described = [spec], [tuple(spec.shape)]
     types = [keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors]
     if len(tensors) != 1 or len(described[0]) != 4 or "float" not in types[0]:
+        takes = ", ".join(f"{one} of {kind}" for one, kind in zip(described, types)) or "nothing known"
         raise ValueError(
-            f"model={model.name!r} takes {', '.join(f'{a} of {b}' for a, b in zip(described, types)) or 'nothing known'}"
-            ": expected one batch of float images (batch, height, width, channels)."
+            f"model={model.name!r} takes {takes}: expected one batch of float images (batch, height, width, channels)."
         )
     return described[0], types[0]
 

@@ -19,8 +19,8 @@ class Translator:
     * "pad" continues an image by its reflection at the bottom and at the right to the next size the model takes, and
       cuts the answer back. An image whose size the model takes is translated as it is.
     * "tile" does the same and cuts what is larger than a tile into overlapping tiles, whose answers are blended. Memory
-      is bounded by the tile. **It changes the result** of a network that normalises over the image (instance norm): each
-      tile has statistics of its own. One that sees r pixels around each answers as on the whole image where
+      is bounded by the tile. **It changes the result** of a network that normalises over the image (instance norm), as
+      each tile has statistics of its own. One that sees r pixels around each answers as on the whole image where
       overlap - feather >= 2 r, up to rounding.
     * "resize" scales an image, bilinear with antialiasing, and its answer back, which loses detail.
 
@@ -170,8 +170,8 @@ class Translator:
             answer = self._call(tf.constant(batch)).numpy()
             if answer.shape[:3] != batch.shape[:3]:
                 raise ValueError(
-                    f"the model answers {_pixels(batch.shape[1:3])} with an array {answer.shape[1:]}: expected an image "
-                    "of the same size."
+                    f"the model answers {_pixels(batch.shape[1:3])} with an array {answer.shape[1:]}: expected an "
+                    "image of the same size."
                 )
             parts.append(answer)
             if progress:
@@ -216,8 +216,8 @@ class Translator:
             fits = self._target or self._covering(height, width)
         if None in fits:
             raise ValueError(
-                f"it has {_pixels((height, width))}, and the model takes {self._takes()}: choose the size_policy 'tile' "
-                "or 'resize'."
+                f"it has {_pixels((height, width))}, and the model takes {self._takes()}: choose the size_policy "
+                "'tile' or 'resize'."
             )
         if fits[0] * fits[1] > self.max_pixels:
             raise ValueError(

@@ -30,7 +30,15 @@ _SEED = 20240229
 
 
 def publish_translation(
-    generator_ab, generator_ba, handle, training=None, root=None, *, metrics=None, signatures=("uint8", "uint16"), **facts
+    generator_ab,
+    generator_ba,
+    handle,
+    training=None,
+    root=None,
+    *,
+    metrics=None,
+    signatures=("uint8", "uint16"),
+    **facts,
 ):
     """Publish two generators as `<handle>_a2b` and `<handle>_b2a`.
 
@@ -107,11 +115,14 @@ def publish_translation(
 
 
 def find_inverse(handle, root=None):
-    """Return the `Version` that translates back, published together with a given one.
+    """Find the version that translates back, published together with a given one.
 
     Args:
         handle: As in `resolve`, of one of a pair that `publish_translation` published.
         root: Root of the zoo; see `find_root`.
+
+    Returns:
+        A `Version`.
 
     Raises:
         ValueError: If it is not of a pair, or its inverse is not there.

@@ -1,4 +1,4 @@
-"""repvis-translate keeps names, sizes, depth and what files say, loses no file of anybody, and goes on after a bad one."""
+"""repvis-translate keeps names, sizes, depth and what files say, loses nobody's file, and goes on after a bad one."""
 
 import io
 import os

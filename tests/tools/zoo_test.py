@@ -329,7 +329,8 @@ def test_flags_reach_the_library(root, tmp_path):
     assert done.stderr.splitlines()[1].split(" | ") == [
         "publish", "model.keras", "me/new", "('allow_operations', ('PrintV2',))", "('description', 'D.')",
         "('intended_use', 'U.')", "('licence', 'MIT')", "('limits', 'L.')", "('metrics', {'a': 1.0, 'b': 0.5})",
-        "('parent', 'me/net/2')", f"('root', {root!r})", "('signatures', ('uint16',))", "('training', {'file': 'model.keras'})",
+        "('parent', 'me/net/2')", f"('root', {root!r})", "('signatures', ('uint16',))",
+        "('training', {'file': 'model.keras'})",
         "('variants', ('folded', 'float16'))",
     ]
     done = _run("make", "repvis/mobilenet_v1_digits", zoo_root, program=_SPY + _RUN)

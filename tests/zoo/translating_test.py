@@ -199,7 +199,7 @@ def test_images_that_are_not_accepted(images, message):
 
 
 def test_images_that_are_too_large():
-    with pytest.raises(ValueError, match="it has 9 x 8 pixels, and the model takes 8 x 8: choose the size_policy 'tile'"):
+    with pytest.raises(ValueError, match="it has 9 x 8 pixels, and the model takes 8 x 8: choose the size_policy"):
         zoo.Translator(identity((8, 8, 3)))(noise(9, 8, 3))
     image = noise(9, 8, 3)
     np.testing.assert_allclose(zoo.Translator(identity((8, 8, 3)), "tile")(image), image, atol=1e-6)
@@ -211,7 +211,7 @@ def test_images_that_are_too_large():
 def test_answers_of_another_size_or_kind(classifier):
     inputs = keras.Input((None, None, 3))
     larger = keras.Model(inputs, keras.layers.UpSampling2D(2)(inputs))
-    with pytest.raises(ValueError, match=r"answers 4 x 4 pixels with an array \(8, 8, 3\): expected an image of the same"):
+    with pytest.raises(ValueError, match=r"answers 4 x 4 pixels with an array \(8, 8, 3\): expected an image of"):
         zoo.Translator(larger, multiple=1)(noise(4, 4, 3))
     with pytest.raises(ValueError, match=r"puts out \(None, 4\): expected one batch of images"):
         zoo.Translator(classifier)(noise(8, 8, 3))
