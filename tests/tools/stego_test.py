@@ -1,4 +1,4 @@
-"""repvis-stego: the page it writes of a pair that is known, what it refuses, and that it leaves people's files alone."""
+"""repvis-stego: the page it writes of a known pair, what it refuses, and that it leaves people's files alone."""
 
 import subprocess
 import sys

@@ -74,6 +74,17 @@ def test_linear_maps_add_up_exactly(hidden_code):
     assert found.in_8bit.relative_error["edit"].min() > 0.05
 
 
+def test_files_cannot_hold_sums_that_leave_the_range():
+    images = np.full((2, 16, 16, 1), 0.2, "float32")
+    changed = images.copy()
+    changed[:, :4, :4] = 0.8
+    white = np.full_like(images, 0.8)
+    found = information.EditEffects(tf.identity, tf.identity)(images, changed, others=white)
+    np.testing.assert_allclose(found.in_float.relative_error["transplanted"], 0, atol=1e-5)
+    # Of 0.6 only 0.2 fit in.
+    np.testing.assert_allclose(found.in_8bit.relative_error["transplanted"], 2 / 3, rtol=1e-2)
+
+
 def test_maps_that_are_not_linear_do_not():
     def squared(images):
         return tf.square(images)

@@ -106,6 +106,9 @@ def test_residuals_and_the_image_add_up():
         images - information.residual(images, "low_pass"), information.keep_band(images, 0, 0.25), atol=1e-6
     )
     assert np.abs(information.residual(images, "rounding")).max() <= 0.5 / 255 + 1e-6
+    board = 0.5 + 0.01 * (-1.0) ** np.indices((16, 16)).sum(0)[None, :, :, None]
+    left = information.residual(board)[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(left, (board - 0.5)[:, 1:-1, 1:-1], atol=1e-6)
     with pytest.raises(ValueError, match="kind='mean' is not known"):
         information.residual(images, "mean")
 
