@@ -74,6 +74,12 @@ def amplified(images):
     return np.clip(0.5 + factor * images, 0, 1), factor
 
 
+def across(width):
+    """Return how many images as wide as that (and no wider than high) stand beside one another on a page."""
+    side = min(width, _LARGEST)
+    return (WIDTH + _GAP) // (side * -(-_SMALLEST // side) + _GAP)
+
+
 def _enlarged(image):
     image = np.clip(image if image.shape[-1] in (1, 3) else image[..., :1], 0, 1)
     if min(image.shape[:2]) > _LARGEST:

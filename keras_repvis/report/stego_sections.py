@@ -4,10 +4,8 @@ import numpy as np
 
 from keras_repvis.analysis.evaluation.mean_interval import MeanInterval
 from keras_repvis.report import figures, page, stego_figures
-from keras_repvis.report.sheets import amplified, image_sheet
+from keras_repvis.report.sheets import across, amplified, image_sheet
 
-# Images of 128 pixels that fit beside one another.
-_ACROSS = 7
 
 
 def edits(found, examples, names):
@@ -103,8 +101,8 @@ def _directions(spectra):
     rows = []
     for name, found in spectra.items():
         cells = [
-            (f"direction {number + 1},\ngain {found.values[0, number]:.3g}", _scaled(direction))
-            for number, direction in enumerate(found.right[0, :_ACROSS])
+            (f"direction {place + 1},\ngain {number(found.values[0, place])}", _scaled(direction))
+            for place, direction in enumerate(found.right[0, : across(found.right.shape[3])])
         ]
         rows.append((f"{name}: the changes of the first image's input that come out strongest", cells))
     return [_sheet(rows, "input directions of the largest singular values")]
@@ -152,9 +150,8 @@ def _mean(values, digits=3):
 
 
 def _range(values):
-    if len(values) == 1:
-        return f"{values[0]:.3g}"
-    return f"{values.mean():.3g} ({values.min():.3g} to {values.max():.3g})"
+    mean, low, high = (number(value) for value in (values.mean(), values.min(), values.max()))
+    return f"{mean} ({low} to {high})" if len(values) > 1 else mean
 
 
 def interval(found, digits=3):
@@ -166,5 +163,7 @@ def interval(found, digits=3):
 
 
 def number(value, digits=3):
-    """Return a number in so many digits; what is below a thousandth is rounding."""
-    return f"{value:.{digits}g}" if abs(value) >= 5e-4 else "0"
+    """Return a number in so many digits, or in whole numbers from a thousand on; below a thousandth it is rounding."""
+    if abs(value) < 5e-4:
+        return "0"
+    return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"

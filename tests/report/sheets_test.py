@@ -39,6 +39,17 @@ def test_images_are_there_pixel_by_pixel_in_their_order():
     assert (pixels[: tops[0]] < 128).any()
 
 
+@pytest.mark.parametrize("side, count", [(32, 7), (64, 7), (128, 7), (256, 3), (1000, 3)])
+def test_so_many_fit_as_is_said(side, count):
+    assert sheets.across(side) == count
+    images = np.random.default_rng(0).integers(0, 256, (count + 1, side, side, 3)).astype("uint8")
+    pixels = drawn(report.image_sheet([("", [("", image / 255) for image in images])]))
+    factor, cut = -(-128 // side), slice(max(0, (side - 280) // 2), max(0, (side - 280) // 2) + 280)
+    shown = [image[cut, cut].repeat(factor, axis=0).repeat(factor, axis=1) for image in images]
+    tops = [places(pixels, one)[0][0] for one in shown]
+    assert len(set(tops[:count])) == 1 and tops[count] > tops[0]
+
+
 def test_grey_and_other_channels_and_values_out_of_range():
     grey = np.full((128, 128, 1), 0.2)
     many = np.concatenate([grey, np.ones((128, 128, 4))], axis=-1)

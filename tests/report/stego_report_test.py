@@ -97,6 +97,7 @@ def test_one_grey_image_without_real_ones(hidden_code):
 def test_intervals_are_written_short():
     write = stego_sections.interval
     assert write(stego_sections.MeanInterval(1.23456, 1.0, 2.0, 5)) == "1.23 [1, 2]"
+    assert write(stego_sections.MeanInterval(12345.6, 1000.0, 23456.0, 9)) == "12,346 [1,000, 23,456]"
     assert write(stego_sections.MeanInterval(1.5, -np.inf, np.inf, 1)) == "1.5"
     assert write(stego_sections.MeanInterval(np.nan, np.nan, np.nan, 0)) == "-"
     assert write(stego_sections.MeanInterval(3e-8, -1e-7, 1e-7, 9)) == "0 [0, 0]"
