@@ -118,7 +118,7 @@ def _tiff(file, question):
 
 @contextlib.contextmanager
 def _complaints_raised(library):
-    """Raise what a library only writes to its log: of a damaged file, tifffile leaves out tags and pages in that way."""
+    """Raise the errors that a library only writes to its log: tifffile then leaves out tags and pages."""
     complaints = _Complaints(logging.ERROR)
     logger = logging.getLogger(library)
     logger.addHandler(complaints)
@@ -171,7 +171,7 @@ class _Pillow:
 
 
 def _orientation(image, file):
-    """Return how an image lies by its EXIF data, 1 to 8; of a PNG without decoding it, if nothing follows its pixels."""
+    """Return how an image lies by its EXIF data, 1 to 8. A PNG is only decoded if something follows its pixels."""
     from PIL import Image
 
     if image.format == "TIFF":

@@ -91,7 +91,7 @@ def draw(random):
     roads = _roads(random), _roads(random)
     parks = random.random([len(each) + 1 for each in roads]) < 0.22
     river = _river(random)
-    lots = np.concatenate([_lots(block) for block in _blocks(roads, ~parks)] or [np.zeros((0, 4))])
+    lots = _lots(_blocks(roads, ~parks))
     houses = _houses(lots, random)
     trees = _trees(lots, random.integers(0, 3, len(lots)), (0.014, 0.028), random)
     areas = np.array(_blocks(roads, parks)).reshape(-1, 4)
@@ -133,13 +133,16 @@ def _blocks(roads, chosen):
     return [(u0, u1, v0, v1) for u0, u1, v0, v1 in blocks if u0 < u1 and v0 < v1]
 
 
-def _lots(block):
-    """Return a block cut into equal lots, (n, 4)."""
-    u0, u1, v0, v1 = block
-    rows, columns = (max(1, int((b - a) / _LOT)) for a, b in ((u0, u1), (v0, v1)))
-    i, j = (each.ravel() for each in np.indices((rows, columns)))
-    u, v = (u1 - u0) / rows, (v1 - v0) / columns
-    return np.stack([u0 + i * u, u0 + (i + 1) * u, v0 + j * v, v0 + (j + 1) * v], axis=1)
+def _lots(blocks):
+    """Return blocks cut into equal lots, (n, 4)."""
+    lots = []
+    for u0, u1, v0, v1 in blocks:
+        rows, columns = max(1, int((u1 - u0) / _LOT)), max(1, int((v1 - v0) / _LOT))
+        u, v = (u1 - u0) / rows, (v1 - v0) / columns
+        lots += [
+            (u0 + i * u, u0 + (i + 1) * u, v0 + j * v, v0 + (j + 1) * v) for i in range(rows) for j in range(columns)
+        ]
+    return np.array(lots).reshape(-1, 4)
 
 
 def _houses(lots, random):

@@ -9,8 +9,8 @@ from keras_repvis.data import catalog
 
 def test_names_are_sorted_and_hold_bundled_and_original_sets():
     assert list(data.names()) == sorted(set(data.names()))
-    for name in ("repvis_digits", "repvis_digits_m", "repvis_photo10", "repvis_photos", "repvis_placed_digits"):
-        assert catalog.entry(name).bundled
+    bundled = [name for name in data.names() if catalog.entry(name).bundled]
+    assert bundled == [name for name in data.names() if name.startswith("repvis_")] and len(bundled) == 6
     for name in ("cifar10", "cifar100", "svhn_cropped", "stl10", "mnist", "imagenette", "caltech101"):
         assert not catalog.entry(name).bundled
 
@@ -23,6 +23,16 @@ def test_names_do_not_need_tensorflow():
 def test_entry_accepts_configuration_and_version():
     assert catalog.entry("imagenette/160px-v2").name == "imagenette"
     assert catalog.entry("mnist:3.0.1").name == "mnist"
+
+
+def test_sets_of_two_domains_say_so():
+    assert [name for name in data.names() if catalog.entry(name).domains] == ["cycle_gan", "repvis_maps"]
+
+
+def test_sets_of_several_labels_are_refused_where_one_is_needed():
+    assert catalog.one_label_entry("repvis_maps/64").name == "repvis_maps"
+    with pytest.raises(ValueError, match="'coco/2017'.*several labels.*tfds.load"):
+        catalog.one_label_entry("coco/2017")
 
 
 def test_unknown_name_suggests_the_nearest_and_mentions_folders():

@@ -62,7 +62,8 @@ def test_sets_with_one_label_an_image_are_domains_too():
 
 def test_a_folder_is_read_by_name_without_what_is_no_image(folder):
     domain = data.ImageDomain(str(folder))
-    assert [domain.example_name(i) for i in range(len(domain))] == [str(folder / n) for n in ("a.png", "b.png", "c.BMP")]
+    names = [domain.example_name(i) for i in range(len(domain))]
+    assert names == [str(folder / name) for name in ("a.png", "b.png", "c.BMP")]
     with Image.open(folder / "b.png") as image:
         np.testing.assert_array_equal(domain.image(1), np.asarray(image))
     assert data.ImageDomain(f"folder:{folder}").fingerprint == domain.fingerprint

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_repvis.data import resize
 
@@ -67,3 +68,30 @@ def test_bad_sizes(size):
 def test_unknown_policy():
     with pytest.raises(ValueError, match="resize='sqash'.*'squash'"):
         resize.resize(np.zeros((4, 4, 3), np.uint8), (2, 2), "sqash")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_bicubic_of_bytes_is_that_of_pillow_plane_by_plane(channels):
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, channels), dtype=np.uint8)
+    found = resize.bicubic(image, (35, 16))
+    assert found.dtype == np.uint8 and found.shape == (35, 16, channels)
+    for channel in range(channels):
+        plane = Image.fromarray(image[..., channel]).resize((16, 35), Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(found[..., channel], np.asarray(plane))
+
+
+def test_bicubic_of_floats_is_that_of_bytes_up_to_rounding_and_cut_to_the_range():
+    image = np.random.default_rng(0).integers(90, 166, (20, 30, 4), dtype=np.uint8)  # Nothing to cut.
+    found = resize.bicubic(image.astype(np.float32) / np.float32(255), (41, 47))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(255 * found, resize.bicubic(image, (41, 47)), atol=1.1)
+    edge = np.repeat([0.0, 1.0], 5).astype(np.float32)[None, :, None]
+    overshot = resize.bicubic(edge, (1, 40))
+    assert overshot.min() == 0.0 and overshot.max() == 1.0
+
+
+def test_bicubic_follows_a_ramp_and_leaves_an_image_of_that_size_alone():
+    image = np.linspace(0.2, 0.8, 13, dtype=np.float32)[None, :, None].repeat(9, 0)
+    found = resize.bicubic(image, (9, 26))[0, :, 0]
+    np.testing.assert_allclose(found[6:-6], (0.2 + 0.05 * ((np.arange(26) + 0.5) / 2 - 0.5))[6:-6], atol=1e-6)
+    assert resize.bicubic(image, (9, 13)) is image

@@ -13,7 +13,8 @@ def check(index):
 
 
 def test_says_what_is_left_out():
-    with pytest.warns(UserWarning, match="pets: 7 of 14 images are left out.* 1.png: truncated;.*; and 2 more") as caught:
+    message = "pets: 7 of 14 images are left out.* 1.png: truncated;.*; and 2 more"
+    with pytest.warns(UserWarning, match=message) as caught:
         kept, skipped = skipping.usable("pets", np.arange(14), check)
     np.testing.assert_array_equal(kept, np.arange(0, 14, 2))
     assert skipped == [skipping.Skipped(f"{i}.png", "truncated") for i in range(1, 14, 2)]
