@@ -85,7 +85,7 @@ def draw(random):
         >>> import numpy as np
         >>> plan = street_plan.draw(np.random.default_rng(0))
         >>> len(plan.roads[0]), plan.houses.shape, plan.river
-        (4, (16, 5), None)
+        (4, (30, 5), None)
     """
     angle = random.uniform(-0.45, 0.45)
     roads = _roads(random), _roads(random)

@@ -69,7 +69,7 @@ def generate(split, count=None, size=64):
         >>> from keras_repvis.data import two_domain_maps
         >>> town = next(two_domain_maps.generate("testA", size=128))
         >>> town.aerial.shape, town.map.shape, len(town.plan.houses)
-        ((128, 128, 3), (128, 128, 3), 0)
+        ((128, 128, 3), (128, 128, 3), 9)
     """
     for i in range(_count(split, count, size)):
         plan = _plan(split, i)
