@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "open_test_stream",
             "train",
         ],
+        "collapse_watch": ["CollapseWatch"],
         "cyclegan": ["CycleGAN"],
         "evaluation": ["Evaluation", "evaluate"],
         "fitting": ["fit"],
@@ -37,6 +38,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "schedules": ["make_schedule"],
         "seeds": ["train_seeds"],
         "tensorboard": ["TensorBoardLog"],
+        "translation": ["Translation"],
+        "translator": [
+            "TrainedTranslation",
+            "build_cyclegan",
+            "open_pairs",
+            "open_validation_pairs",
+            "train_translation",
+        ],
         "weight_average": ["WeightAverage"],
     },
 )

@@ -7,10 +7,9 @@ from keras_repvis.models import catalog
 from keras_repvis.training import replica_state, replicas
 from keras_repvis.training.non_finite import POLICIES
 from keras_repvis.training.optimizers import OPTIMIZERS
+from keras_repvis.training.precision import PRECISIONS
 from keras_repvis.training.schedules import SCHEDULES
 from keras_repvis.training.weight_average import BATCH_NORM_POLICIES
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Supervised classification from one record: data, model, loss and optimiser, put into the training loop."""
 
-import contextlib
 import dataclasses
 
 import keras
@@ -11,7 +10,7 @@ from keras_repvis.data.source import Source
 from keras_repvis.data.stream import Stream
 from keras_repvis.losses.smoothed_crossentropy import SmoothedCrossentropy
 from keras_repvis.models import catalog
-from keras_repvis.training import fitting, replica_state, replicas
+from keras_repvis.training import fitting, precision, replica_state, replicas
 from keras_repvis.training.checkpoint import CheckpointError, read_checkpoint
 from keras_repvis.training.freezing import freeze
 from keras_repvis.training.global_gradient import GlobalGradientOptimizer
@@ -19,9 +18,6 @@ from keras_repvis.training.learner_state import LearnerState
 from keras_repvis.training.optimizers import make_optimizer
 from keras_repvis.training.run_directory import RunDirectory
 from keras_repvis.training.weight_average import WeightAverage
-
-# Micikevicius et al. 2018 start from 2^15 too.
-_LOSS_SCALE = 2.0**15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +214,7 @@ def build_classifier(config, source):
         (None, 10)
     """
     optional = {"dropout": config.dropout, "batch_norm_momentum": config.batch_norm_momentum}
-    with _precision(config.precision):
+    with precision.policy(config.precision):
         model = catalog.build(
             config.model,
             input_shape=(config.image_size, config.image_size, source.image_shape[-1]),
@@ -270,7 +266,7 @@ def compile_classifier(model, config, steps_per_epoch):
         optimizer=GlobalGradientOptimizer(
             optimizer,
             accumulation_steps=batches,
-            loss_scale=_LOSS_SCALE if config.precision == "mixed_float16" else None,
+            loss_scale=precision.loss_scale(config.precision),
         ),
         loss=_crossentropy(config.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
@@ -282,14 +278,3 @@ def _crossentropy(label_smoothing):
     if not label_smoothing:  # Then the saved model needs nothing but Keras.
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return SmoothedCrossentropy(label_smoothing)
-
-
-@contextlib.contextmanager
-def _precision(name):
-    """Context in which new layers compute with the dtype policy `name`."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -321,7 +321,7 @@ def _optimizer(argument, optimizer):
     if optimizer is None:
         return keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
     optimizer = keras.optimizers.get(optimizer)
-    if optimizer.use_ema:
+    if getattr(optimizer, "inner_optimizer", optimizer).use_ema:
         raise ValueError(f"use_ema=True of {argument} is not accepted: use training.WeightAverage.")
     return optimizer
 
