@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "aligned_conv2d_transpose": ["AlignedConv2DTranspose"],
         "channels": ["make_divisible"],
         "conv_block": ["ConvBlock"],
+        "cropping": ["Cropping"],
         "depthwise_separable": ["DepthwiseSeparable"],
         "fused_inverted_bottleneck": ["FusedInvertedBottleneck"],
         "instance_normalization": ["InstanceNormalization"],

@@ -4,6 +4,7 @@ import keras
 
 from keras_repvis import checks
 from keras_repvis.layers.block import Block, fresh_initializer
+from keras_repvis.layers.cropping import Cropping
 
 
 @keras.saving.register_keras_serializable("keras_repvis")
@@ -57,21 +58,23 @@ class AlignedConv2DTranspose(Block):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def make_branch(self, channels):
+        excess = self.kernel_size - self.strides
+        # With an even excess "same" cuts alike at both ends, as is wanted here; else it cuts more at the end.
+        padding = "valid" if excess % 2 else "same"
         convolution = self.sublayer(
             "conv",
             keras.layers.Conv2DTranspose,
             self.filters,
             self.kernel_size,
             strides=self.strides,
-            padding="valid",
+            padding=padding,
             use_bias=self.use_bias,
             kernel_initializer=fresh_initializer(self.kernel_initializer),
         )
-        excess = self.kernel_size - self.strides
-        if not excess:
+        if padding == "same":
             return [convolution]
         cut = (excess - excess // 2, excess // 2)
-        return [convolution, self.sublayer("crop", keras.layers.Cropping2D, (cut, cut))]
+        return [convolution, self.sublayer("crop", Cropping, (cut, cut))]
 
     def get_config(self):
         return {

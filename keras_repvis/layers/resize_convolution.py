@@ -11,8 +11,9 @@ from keras_repvis.layers.reflection_padding import ReflectionPadding
 class ResizeConvolution(Block):
     """Enlarge by an integer factor, then convolve at the larger size.
 
-    y = W * reflect(resize(x)), by nearest neighbours. Each output pixel gets as many contributions as any other, so that a constant image
-    stays constant; a transposed convolution whose kernel is no multiple of its stride lays a checkerboard over it.
+    y = W * reflect(resize(x)), by nearest neighbours. Each output pixel gets as many contributions as any other, so
+    that a constant image stays constant; a transposed convolution whose kernel is no multiple of its stride lays a
+    checkerboard over it.
 
     Args:
         filters: Number of output channels, >= 1.

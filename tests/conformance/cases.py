@@ -57,6 +57,7 @@ LAYERS = (
            kernel_initializer="he_uniform"),
     _layer("AlignedConv2DTranspose", 2, variant="whole", filters=6, kernel_size=2),
     _layer("ConvBlock", 5, filters=6, kernel_size=5, strides=2, activation="relu", **_NORM),
+    _layer("Cropping", 0, cropping=((1, 0), (2, 1))),
     _layer("DepthwiseSeparable", 10, filters=6, kernel_size=5, strides=2, activation="relu", **_NORM),
     _layer("FusedInvertedBottleneck", 10, filters=6, expansion=3, kernel_size=5, strides=2, activation="silu",
            divisor=4, **_NORM),

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_repvis.layers import AlignedConv2DTranspose
+from keras_repvis.layers import AlignedConv2DTranspose, Cropping
 
 KERNELS_AND_STRIDES = [(3, 2), (4, 2), (2, 2), (5, 2), (5, 3), (7, 4), (1, 1), (3, 1)]
 
@@ -58,11 +58,13 @@ def test_same_padding_of_keras_is_shifted_by_a_pixel():
     assert np.abs(layer(x) - same(x)).max() > 0.1
 
 
-def test_inlined_it_is_plain_layers_of_keras():
+def test_inlined_it_is_a_convolution_and_a_crop_if_it_needs_one():
     image = keras.Input((None, None, 3))
     model = keras.Model(image, AlignedConv2DTranspose(4, 3, name="up").inline(image))
-    assert [type(layer) for layer in model.layers[1:]] == [keras.layers.Conv2DTranspose, keras.layers.Cropping2D]
+    assert [type(layer) for layer in model.layers[1:]] == [keras.layers.Conv2DTranspose, Cropping]
     assert [layer.name for layer in model.layers[1:]] == ["up_conv", "up_crop"]
+    even = keras.Model(image, AlignedConv2DTranspose(4, 4, name="up").inline(image))
+    assert [layer.name for layer in even.layers[1:]] == ["up_conv"]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ import pytest
 import tensorflow as tf
 
 from keras_repvis.layers import InstanceNormalization
+from keras_repvis.layers.instance_normalization import FEW
 
 
-@pytest.fixture
-def images():
-    """Each channel of each image with a mean and a deviation of its own."""
+@pytest.fixture(params=[1, 3, FEW + 1], ids=["one", "few", "many"])
+def images(request):
+    """Each channel of each image with a mean and a deviation of its own; few images take another way than many."""
+    examples = request.param
     rng = np.random.default_rng(0)
-    mean, deviation = rng.normal(size=(3, 1, 1, 4)), rng.uniform(0.1, 3, size=(3, 1, 1, 4))
-    return (mean + deviation * rng.normal(size=(3, 6, 5, 4))).astype("float32")
+    mean, deviation = rng.normal(size=(examples, 1, 1, 4)), rng.uniform(0.1, 3, size=(examples, 1, 1, 4))
+    return (mean + deviation * rng.normal(size=(examples, 6, 5, 4))).astype("float32")
 
 
 def reference(images, epsilon, gamma=1.0, beta=0.0):
@@ -47,13 +49,60 @@ def test_equals_group_normalization_of_single_channels_and_of_no_others(images):
 
 def test_an_image_does_not_see_the_others(images):
     layer = InstanceNormalization()
-    np.testing.assert_allclose(layer(images)[1:2], layer(images[1:2]), atol=1e-6)
+    np.testing.assert_allclose(layer(images)[-1:], layer(images[-1:]), atol=1e-6)
+
+
+def test_batches_of_unknown_size_are_normalised_alike(images):
+    layer = InstanceNormalization(affine=True)
+    layer.build(images.shape)
+    layer.set_weights(np.random.default_rng(1).normal(size=(2, 4)))
+    compiled = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 4))])
+    np.testing.assert_allclose(compiled(images), layer(images), atol=5e-6)
 
 
 def test_a_constant_is_forgotten(images):
     layer = InstanceNormalization()
     offset = np.array([1.0, -2.0, 0.5, 3.0], "float32")
     np.testing.assert_allclose(layer(images + offset), layer(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3, None])
+def test_gradients_of_first_and_second_order_in_any_batch(batch):
+    """Those of float32, for few images or for many, against those of float64, which the next test checks."""
+    rng = np.random.default_rng(5)
+    shape = (batch or FEW + 1, 4, 5, 2)
+    x, weights, direction = rng.normal(size=(3, *shape))
+    found = {}
+    for dtype in ("float32", "float64"):
+        layer = InstanceNormalization(affine=True, gamma_initializer="random_normal", dtype=dtype)
+        layer.build(shape)
+        layer.set_weights([np.array([0.5, 2.0]), np.array([1.0, -1.0])])
+        images, weight, along = (tf.constant(value, dtype) for value in (x, weights, direction))
+        with tf.GradientTape() as outer:
+            outer.watch(images)
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                total = tf.reduce_sum(layer(images) ** 3 * weight)
+            first = inner.gradient(total, [images, *(value.value for value in layer.trainable_weights)])
+            product = tf.reduce_sum(first[0] * along)
+        found[dtype] = [*first, outer.gradient(product, images)]
+    for single, double in zip(found["float32"], found["float64"]):
+        np.testing.assert_allclose(single, double, atol=1e-5 * np.abs(double).max())
+
+
+@pytest.mark.parametrize("batch", [1, FEW + 1])
+def test_forward_mode_equals_backward_mode(batch):
+    """<w, J v> = <J^T w, v>."""
+    rng = np.random.default_rng(6)
+    x, along, weights = (tf.constant(value, "float32") for value in rng.normal(size=(3, batch, 4, 4, 2)))
+    layer = InstanceNormalization()
+    with tf.autodiff.ForwardAccumulator(x, along) as accumulator:
+        outputs = layer(x)
+        forward = tf.reduce_sum(accumulator.jvp(outputs) * weights)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(layer(x) * weights)
+    np.testing.assert_allclose(forward, tf.reduce_sum(tape.gradient(total, x) * along), rtol=1e-4)
 
 
 def test_gradient():
@@ -65,12 +114,13 @@ def test_gradient():
     np.testing.assert_allclose(analytic[0], numeric[0], rtol=1e-5, atol=1e-6)
 
 
-def test_flat_maps_give_zeros_and_finite_gradients():
-    images = tf.fill((1, 4, 4, 2), 0.3)
+@pytest.mark.parametrize("examples", [1, FEW + 1])
+def test_flat_maps_give_zeros_and_finite_gradients(examples):
+    images = tf.fill((examples, 4, 4, 2), 0.3)
     with tf.GradientTape() as tape:
         tape.watch(images)
         outputs = InstanceNormalization()(images)
-        total = tf.reduce_sum(outputs * tf.reshape(tf.range(32.0), outputs.shape))
+        total = tf.reduce_sum(outputs * tf.reshape(tf.range(32.0 * examples), outputs.shape))
     assert np.abs(outputs).max() < 1e-4
     assert np.all(np.isfinite(tape.gradient(total, images)))
 

@@ -39,7 +39,8 @@ def port_cyclegan_weights(model, arrays):
     sources = _layers(arrays)
     if len(sources) != len(targets):
         raise ValueError(
-            f"arrays is not accepted: it has {len(sources)} layers with weights where {model.name!r} has {len(targets)}."
+            f"arrays is not accepted: it has {len(sources)} layers with weights where {model.name!r} has "
+            f"{len(targets)}."
         )
     ported = [(layer, _fitting(layer, name, values)) for layer, (name, values) in zip(targets, sources.items())]
     for layer, values in ported:

@@ -25,7 +25,8 @@ def state(**changes):
         "net.5.weight": (1, 4, 1, 1),
         **changes,
     }
-    return {name: np.full(shape, 1.0 + index) for index, (name, shape) in enumerate(shapes.items()) if shape is not None}
+    numbered = enumerate(shapes.items(), start=1)
+    return {name: np.full(shape, float(number)) for number, (name, shape) in numbered if shape is not None}
 
 
 def test_every_array_finds_its_place(model):

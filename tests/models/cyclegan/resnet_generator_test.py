@@ -151,3 +151,36 @@ def test_bad_arguments_are_named(arguments, message):
 def test_images_of_a_size_it_cannot_have_are_refused_when_they_arrive(generator):
     with pytest.raises(ValueError, match="height 30 are not accepted: expected a multiple of 4, at least 8"):
         generator(np.zeros((1, 30, 32, 3), "float32"))
+
+
+@pytest.mark.parametrize("batch", [1, None])
+def test_derivatives_forward_backward_and_dense_agree(generator, batch):
+    """As the study of hidden signals takes them: for one image, and for a batch of unknown size."""
+    rng = np.random.default_rng(2)
+    image, along = (rng.normal(0.5, 0.2, size=(1, 8, 8, 3)).astype("float32") for _ in range(2))
+    along -= along.mean(axis=(1, 2), keepdims=True)
+    signature = 2 * [tf.TensorSpec((batch, 8, 8, 3))]
+
+    @tf.function(input_signature=signature)
+    def forward(images, along):
+        with tf.autodiff.ForwardAccumulator(images, along) as accumulator:
+            outputs = generator(images)
+        return accumulator.jvp(outputs)
+
+    @tf.function(input_signature=signature)
+    def backward(images, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = generator(images)
+        return tape.gradient(outputs, images, weights)
+
+    with tf.GradientTape() as tape:
+        constant = tf.constant(image)
+        tape.watch(constant)
+        outputs = generator(constant)
+    dense = tape.jacobian(outputs, constant).numpy().reshape(192, 192)
+    product = np.asarray(forward(image, along)).ravel()
+    transposed = np.asarray(backward(image, product.reshape(image.shape))).ravel()
+    assert np.abs(product).max() > 1e-3
+    np.testing.assert_allclose(product, dense @ along.ravel(), atol=2e-5 * np.abs(product).max())
+    np.testing.assert_allclose(transposed, product @ dense, atol=2e-5 * np.abs(transposed).max())

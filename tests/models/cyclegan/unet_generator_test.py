@@ -30,10 +30,11 @@ def test_layers():
         (4, 4, 512, 512), (4, 4, 512, 1024), (4, 4, 512, 1024), (4, 4, 256, 1024), (4, 4, 128, 512),
         (4, 4, 64, 256), (4, 4, 3, 128),
     ]  # fmt: skip
-    norms = [layer.name for layer in model.layers if layer.name.endswith("norm")]
-    assert norms == [*(f"down_{depth}_norm" for depth in range(1, 6)), *(f"up_{depth}_norm" for depth in range(6, 0, -1))]
+    norms = [layer.name.removesuffix("_norm") for layer in model.layers if layer.name.endswith("norm")]
+    assert norms == [*(f"down_{depth}" for depth in range(1, 6)), *(f"up_{depth}" for depth in range(6, 0, -1))]
     assert model.get_layer("down_6_conv").output.shape == (None, 1, 1, 512)
-    slopes = [round(float(layer.negative_slope), 6) for layer in model.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    rectifiers = [layer for layer in model.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    slopes = [round(float(layer.negative_slope), 6) for layer in rectifiers]
     assert slopes == 6 * [0.2]
 
 
@@ -42,7 +43,7 @@ def test_activations_stand_before_the_convolutions():
     order = [layer.name for layer in model.layers if layer.name.startswith(("down_0", "down_1", "up_1", "last"))]
     assert order == [
         "down_0_pad", "down_0_conv", "down_1_relu", "down_1_pad", "down_1_conv", "down_1_norm",
-        "up_1_relu", "up_1_conv", "up_1_crop", "up_1_norm", "up_1_concat", "last_relu", "last_conv", "last_crop",
+        "up_1_relu", "up_1_conv", "up_1_norm", "up_1_concat", "last_relu", "last_conv",
     ]  # fmt: skip
 
 
