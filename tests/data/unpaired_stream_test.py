@@ -160,6 +160,12 @@ def test_places_and_mirrors_are_uniform_and_independent_on_the_two_sides(tmp_pat
         assert stats.chisquare(table.ravel()).pvalue > 1e-4
 
 
+def test_an_image_that_comes_several_times_an_epoch_is_cut_anew_each_time(tmp_path):
+    a, b = save(tmp_path / "a", 1, size=(40, 40)), save(tmp_path / "b", 30, size=(40, 40))
+    windows = [images.tobytes() for images, _ in batches(data.UnpairedStream(a, b, image_size=8))]
+    assert len(windows) == 30 and len(set(windows)) > 20
+
+
 def test_without_shuffling_test_images_come_as_true_pairs():
     sides = [data.ImageDomain("repvis_maps/64", split) for split in ("testA", "testB")]
     stream = data.UnpairedStream(*sides, batch_size=5, shuffle=False)
