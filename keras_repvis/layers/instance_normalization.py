@@ -55,9 +55,10 @@ class InstanceNormalization(keras.layers.Layer):
     def build(self, input_shape):
         self._check_fit(input_shape)
         if self.affine:
-            shape = (input_shape[-1],)
-            self.gamma = self.add_weight(name="gamma", shape=shape, initializer=self.gamma_initializer)
-            self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+            # Applied in full precision, as the statistics are.
+            options = {"shape": (input_shape[-1],), "autocast": False}
+            self.gamma = self.add_weight(name="gamma", initializer=self.gamma_initializer, **options)
+            self.beta = self.add_weight(name="beta", initializer="zeros", **options)
 
     def call(self, inputs):
         self._check_fit(inputs.shape)

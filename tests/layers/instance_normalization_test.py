@@ -136,6 +136,18 @@ def test_statistics_of_half_precision_are_taken_in_full(policy, tolerance):
     np.testing.assert_allclose(tf.cast(found, "float32"), expected, atol=tolerance)
 
 
+@pytest.mark.parametrize("examples", [1, 2, FEW + 1])
+def test_gains_are_applied_in_full_precision(examples):
+    """1 + 2^-10 is 1 in bfloat16; the output is rounded once, not twice."""
+    images = tf.cast(np.random.default_rng(7).normal(size=(examples, 8, 8, 2)), "bfloat16")
+    layer = InstanceNormalization(affine=True, dtype="mixed_bfloat16")
+    layer.build(images.shape)
+    gamma, beta = np.array([1 + 2**-10, 3.01]), np.array([100.3, -0.003])
+    layer.set_weights([gamma, beta])
+    expected = reference(np.asarray(tf.cast(images, "float32")), 1e-5, gamma, beta)
+    np.testing.assert_allclose(tf.cast(layer(images), "float32"), expected, rtol=2**-8, atol=1e-5)
+
+
 def test_single_pixels_are_refused():
     with pytest.raises(ValueError, match="more than one pixel"):
         InstanceNormalization()(keras.Input((1, 1, 8)))
