@@ -50,7 +50,8 @@ def main(argv):
     for name in _ONLY.value:
         found = questions[name]()
         print(name, json.dumps(found), flush=True)
-        result[name] = {"date": datetime.date.today().isoformat(), "repeats": _REPEATS.value, **versions(), "rows": found}
+        measured = {"date": datetime.date.today().isoformat(), "repeats": _REPEATS.value}
+        result[name] = {**measured, **versions(), "rows": found}
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(result, indent=1) + "\n")

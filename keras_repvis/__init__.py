@@ -41,7 +41,9 @@ registration.after_import(
     "keras",
     "keras_repvis.layers",
     "keras_repvis.losses",
+    "keras_repvis.training.cyclegan",
     "keras_repvis.training.global_gradient",
+    "keras_repvis.training.image_pool",
     "keras_repvis.training.schedules",
     "keras_repvis.zoo.keras_layer",
 )

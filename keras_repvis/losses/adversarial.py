@@ -17,8 +17,8 @@ class AdversarialLoss(keras.losses.Loss):
         "vanilla"          log(1 + exp(s)) - t s, the cross-entropy of t and sigmoid(s)
         "wasserstein"      (1 - 2 t) s: -s for 1 and s for 0
 
-    averaged over the patches of an example. A discriminator minimises it at t = 1 on real and t = 0 on generated images,
-    a generator at t = 1 on its own (not, as in the minimax game, the negative of the discriminator's loss). The
+    averaged over the patches of an example. A discriminator minimises it at t = 1 on real and t = 0 on generated
+    images, a generator at t = 1 on its own (not, as in the minimax game, the negative of the discriminator's loss). The
     Wasserstein distance is that of a discriminator whose gradient is bounded: see `gradient_penalty`.
 
     Args:

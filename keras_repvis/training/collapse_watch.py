@@ -52,5 +52,6 @@ class CollapseWatch(keras.callbacks.Callback):
         for name in found:
             if name not in self._low:
                 meaning = _MEANING[name.partition("_")[0]].format(share=logs[name])
-                _log.warning("epoch %d: %s is %.3g: %s. The translation has collapsed.", epoch + 1, name, logs[name], meaning)
+                message = "epoch %d: %s is %.3g: %s. The translation has collapsed."
+                _log.warning(message, epoch + 1, name, logs[name], meaning)
         self._low = set(found)

@@ -146,7 +146,8 @@ class CycleGAN(keras.Model):
             if not isinstance(network, keras.Model) or not network.built:
                 raise ValueError(f"{name}={network!r} is not accepted: expected a keras.Model that is built.")
         a, b = self.generator_ab.input_shape[-1], self.generator_ab.output_shape[-1]
-        expected = {"generator_ba": b, "discriminator_a": a, "discriminator_b": b, "guesser_a": 2 * a, "guesser_b": 2 * b}
+        expected = {"generator_ba": b, "discriminator_a": a, "discriminator_b": b}
+        expected |= {"guesser_a": 2 * a, "guesser_b": 2 * b}
         for name in wanted[1:]:
             if getattr(self, name).input_shape[-1] != expected[name]:
                 raise ValueError(
@@ -154,7 +155,8 @@ class CycleGAN(keras.Model):
                     f"generator_ab translates images of {a} channels to images of {b}."
                 )
         if self.generator_ba.output_shape[-1] != a:
-            raise ValueError(f"generator_ba draws {self.generator_ba.output_shape[-1]} channels, expected the {a} of A.")
+            drawn = self.generator_ba.output_shape[-1]
+            raise ValueError(f"generator_ba draws {drawn} channels, expected the {a} of A.")
         if self.identity_weight and a != b:
             raise ValueError(
                 f"identity_weight={self.identity_weight} is not accepted for domains of {a} and {b} channels, whose "
@@ -196,8 +198,8 @@ class CycleGAN(keras.Model):
         """Give the learner its optimisers, and build them.
 
         Args:
-            generator_optimizer: `keras.optimizers.Optimizer` or its name; by default Adam of the paper: rate 2e-4, beta_1
-                0.5, epsilon 1e-8.
+            generator_optimizer: `keras.optimizers.Optimizer` or its name; by default Adam of the paper: rate 2e-4,
+                beta_1 0.5, epsilon 1e-8.
             discriminator_optimizer: The same for the discriminators and guessers.
             jit_compile: Whether XLA compiles the steps, which on a CPU makes them slower.
             **options: `run_eagerly` and `steps_per_execution`, as in `keras.Model.compile`.

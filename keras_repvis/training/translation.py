@@ -124,8 +124,8 @@ class Translation:
         self._check_numbers()
         if bool(self.validation_split_a) != bool(self.validation_split_b):
             raise ValueError(
-                f"validation_split_a={self.validation_split_a!r}, validation_split_b={self.validation_split_b!r} is not "
-                "accepted: expected both or neither."
+                f"validation_split_a={self.validation_split_a!r}, validation_split_b={self.validation_split_b!r} is "
+                "not accepted: expected both or neither."
             )
         if self.strategy == "mirrored" and self.batch_size % self.devices:
             raise ValueError(

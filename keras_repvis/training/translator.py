@@ -282,7 +282,8 @@ def _samples(config, learner):
 
     def draw():
         columns = []
-        for first, there, back in zip(images, *[(learner.generator_ab, learner.generator_ba)[::way] for way in (1, -1)]):
+        pair = learner.generator_ab, learner.generator_ba
+        for first, there, back in zip(images, pair, reversed(pair)):
             columns += [first, drawn := there(first, training=False), back(drawn, training=False)]
         return np.stack([_in_colour(column) for column in columns], axis=1).reshape(-1, *images[0].shape[1:3], 3)
 

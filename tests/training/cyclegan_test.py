@@ -118,7 +118,7 @@ def test_objectives_are_those_of_the_formulas(objective):
 
 
 def test_three_steps_of_adam_are_those_of_numpy():
-    """Gradients by central differences; the generators' step comes first and does not touch what the second one sees."""
+    """Gradients by central differences; the generators' step comes first and touches nothing the second one sees."""
     rate, beta, epsilon = 0.01, 0.5, 1e-4
     model = learner(cycle_weights=(10, 5))
     model.compile(*(keras.optimizers.Adam(rate, beta_1=beta, epsilon=epsilon) for _ in range(2)))
@@ -172,7 +172,8 @@ def test_each_step_moves_its_own_networks_only(still, moves):
 
 
 def networks(model):
-    return [f"{kind}_{side}" for kind, sides in (("generator", ("ab", "ba")), ("discriminator", "ab"), ("guesser", "ab"))
+    kinds = (("generator", ("ab", "ba")), ("discriminator", "ab"), ("guesser", "ab"))
+    return [f"{kind}_{side}" for kind, sides in kinds
             for side in sides if getattr(model, f"{kind}_{side}") is not None]
 
 

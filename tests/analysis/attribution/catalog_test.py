@@ -1,4 +1,4 @@
-"""Every method that needs nothing but a model, or what a name says it needs, has a name, and every name a method that keeps the contract."""
+"""Every method that needs nothing but a model, or what its entry says, has a name, and every name is a method's."""
 
 import inspect
 
