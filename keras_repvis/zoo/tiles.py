@@ -3,8 +3,8 @@
 A network that sees a neighbourhood of r pixels answers at the border of a tile otherwise than within the whole image.
 Two neighbours overlap by o pixels; in the middle of the overlap, over f of them, one fades into the other, and the
 outer (o - f) / 2 pixels of each are not used. So a network without global statistics answers as on the whole image
-where o - f >= 2 r. Normalisation over the image (instance norm) has others in each tile: there the answer is another one,
-and only the seams are soft.
+where o - f >= 2 r. Normalisation over the image (instance norm) has others in each tile: there the answer is another
+one, and only the seams are soft.
 """
 
 import dataclasses
