@@ -163,9 +163,10 @@ def _publish_generators(directory, handle, facts):
         one: {**shared, **{n.removeprefix(f"{one}."): v for n, v in given.items() if n.startswith(f"{one}.")}}
         for one in ("a2b", "b2a")
     }
+    data = {name: settings[name] for name in ("domain_a", "split_a", "domain_b", "split_b") if name in settings}
     program.import_tensorflow()
     program.say(f"publishing {handle}_a2b and {handle}_b2a: written by a new process, read back and compared")
-    versions = zoo.publish_translation(*map(_load, paths), handle, settings, metrics=metrics, **facts)
+    versions = zoo.publish_translation(*map(_load, paths), handle, settings, metrics=metrics, data=data, **facts)
     if _JSON.value:
         print(json.dumps([_entry(version) for version in versions]))
     else:

@@ -412,12 +412,13 @@ def test_a_run_of_two_generators_is_published_as_a_pair(tmp_path):
     run.mkdir()
     for name in ("generator_ab.keras", "generator_ba.keras"):
         models.ResNetGenerator((None, None, 3), blocks=1, filters=2).save(run / name)
-    (run / "settings.json").write_text(json.dumps({"dataset": "repvis_maps", "image_size": 32, "seed": 1}))
+    (run / "settings.json").write_text(json.dumps({"domain_a": "repvis_maps/64", "image_size": 32, "seed": 1}))
     done = _run("publish", run, "me/maps", root, "--metrics=epochs=3,a2b.l1=0.5", "--description=Maps.", "--json")
     assert done.returncode == 0, done.stderr
     assert [entry["handle"] for entry in json.loads(done.stdout)] == ["me/maps_a2b/1", "me/maps_b2a/1"]
     record = json.loads(_run("show", "me/maps_a2b", "--json", root).stdout)
-    assert record["training"]["dataset"] == "repvis_maps" and record["training"]["inverse"] == "me/maps_b2a"
+    assert record["training"]["domain_a"] == "repvis_maps/64" and record["training"]["inverse"] == "me/maps_b2a"
+    assert record["data"] == {"domain_a": "repvis_maps/64"}
     assert record["metrics"] == {"epochs": 3.0, "l1": 0.5} and "translate_uint8" in record["signatures"]
     assert json.loads(_run("show", "me/maps_b2a", "--json", root).stdout)["metrics"] == {"epochs": 3.0}
     done = _run("publish", run, "me/maps", root, "--parent=me/maps_a2b")
