@@ -5,6 +5,8 @@ A program is a module with a docstring (what it does, then commands to copy), it
     def run():
         program.run(main)
 
+`FLAG_SECTIONS`, if the module has it, is a dict {heading: names of flags} that --help lists apart.
+
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the user's input or the machine prevented it
 (one line ``error: ...`` says what), 130 interrupted by Ctrl-C, 143 by SIGTERM after saving.
 """
@@ -85,8 +87,16 @@ def help_text(module):
     owner = sys.argv[0] if module == "__main__" else module
     own = [flag for flag in flags.FLAGS.get_key_flags_for_module(owner) if flag.name != _DEBUG.name]
     width = min(120, max(60, shutil.get_terminal_size().columns))
-    entries = [_flag_help(flag, width) for flag in [*own, flags.FLAGS["debug"]]]
-    return "\n".join([(found.__doc__ or "").strip(), "", "Flags:", *entries])
+    sections = getattr(found, "FLAG_SECTIONS", {})
+    apart = {name for names in sections.values() for name in names}
+    lines = [(found.__doc__ or "").strip()]
+    for heading, names in {"Flags": [flag.name for flag in own if flag.name not in apart], **sections}.items():
+        lines += ["", textwrap.fill(f"{heading}:", width), *(_flag_help(flags.FLAGS[name], width) for name in names)]
+    return "\n".join([*lines, *([""] if sections else []), _flag_help(_debug_flag(), width)])
+
+
+def _debug_flag():
+    return flags.FLAGS[_DEBUG.name]
 
 
 def _flag_help(flag, width):

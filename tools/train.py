@@ -1,4 +1,4 @@
-"""Train an image classifier.
+"""Train an image classifier, or with --recipe=cyclegan translations between two domains of images.
 
 Examples:
   repvis-train --model=mobilenet_v2 --dataset=repvis_digits --width_multiplier=0.35 --epochs=20 --run_dir=runs/digits
@@ -7,11 +7,14 @@ Examples:
   repvis-launch --workers=2 repvis-train --strategy=multi_worker --run_dir=runs/workers
   repvis-train --flagfile=runs/digits/flagfile.txt
   repvis-train --compare runs/digits runs/workers
+  repvis-train --recipe=cyclegan --dataset=repvis_maps/64 --identity_weight=0 --noise=0.1 --run_dir=runs/maps
+  repvis-train --recipe=cyclegan --dataset=summer/,winter/ --image_size=128 --run_dir=runs/seasons
 
-The run directory receives flagfile.txt (the flags of this run), log.jsonl (one line an epoch), checkpoints,
-model.keras, result.json and summary.html. The same command goes on with a run that was interrupted, on one device to
-the same weights, bit for bit. SIGTERM and Ctrl-C save first. Progress goes to stderr: a bar on a terminal, JSON lines
-elsewhere. The last line on stdout is a JSON object with the result.
+The run directory receives flagfile.txt (the flags of this run), log.jsonl (one line an epoch), checkpoints, what was
+trained (model.keras; of cyclegan generator_ab.keras, generator_ba.keras and images/), result.json and summary.html. The
+same command goes on with a run that was interrupted, on one device to the same weights, bit for bit. SIGTERM and Ctrl-C
+save first. Progress goes to stderr: a bar on a terminal, JSON lines elsewhere. The last line on stdout is a JSON object
+with the result.
 """
 
 import dataclasses
@@ -19,10 +22,14 @@ import json
 
 from absl import app, flags
 
-from keras_repvis_tools import program
+from keras_repvis import checks
+from keras_repvis_tools import program, train_cyclegan
 
+RECIPES = ("classification", "cyclegan")
+
+_RECIPE = flags.DEFINE_string("recipe", "classification", "What to train: classification or cyclegan.")
 _MODEL = flags.DEFINE_string("model", "mobilenet_v2", "Network, a name in keras_repvis.models.names().")
-_DATASET = flags.DEFINE_string("dataset", "repvis_digits", "Data set, or a folder with one sub-folder a class.")
+_DATASET = flags.DEFINE_string("dataset", "repvis_digits", "Data set, or a folder with one sub-folder a class; of cyclegan one with two domains, or two folders A,B.")
 _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split to train on, for instance train[:80%].")
 _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "", "Split to evaluate after every epoch; none if empty.")
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "Split to evaluate once, at the end; none if empty.")
@@ -66,6 +73,12 @@ _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write TensorBoard events
 _COMPARE = flags.DEFINE_bool("compare", False, "Train nothing; plot the runs given as arguments side by side.")
 _OUTPUT = flags.DEFINE_string("output", "comparison.html", "Under --compare: the page to write.")
 
+# Of every recipe; the others of `_CONFIGURATION` are of classification.
+_SHARED = (
+    *("recipe", "dataset", "image_size", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "flip"),
+    *("precision", "seed", "strategy", "devices", "batch_norm", "on_non_finite", "skip_corrupt", "data_dir"),
+)
+
 _CONFIGURATION = (
     _MODEL,
     _DATASET,
@@ -105,6 +118,14 @@ _CONFIGURATION = (
     _DATA_DIR,
 )
 
+_OF_CLASSIFICATION = tuple(
+    holder.name for holder in (*_CONFIGURATION, _TEST_SPLIT) if holder.name not in _SHARED
+)
+FLAG_SECTIONS = {
+    "Flags of --recipe=classification": _OF_CLASSIFICATION,
+    f"Flags of --recipe=cyclegan (others default there to {train_cyclegan.other_defaults()})": train_cyclegan.NAMES,
+}
+
 
 def flagfile():
     """Return the text of a flagfile that repeats this run; flags left at their defaults are written out too."""
@@ -128,7 +149,31 @@ def main(argv):
         return
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}: everything is a flag, but under --compare.")
+    check_recipe()
     program.import_tensorflow()
+    run_options = {
+        "run_dir": _RUN_DIR.value,
+        "save_minutes": _SAVE_MINUTES.value,
+        "save_steps": _SAVE_STEPS.value,
+        "accept_changes": _ACCEPT_CHANGES.value,
+    }
+    train = train_cyclegan.main if _RECIPE.value == "cyclegan" else train_classifier
+    result = train(run_options, callbacks)
+    if result is not None:
+        print(json.dumps(result))
+
+
+def check_recipe():
+    """Raise if the recipe is not known, or a flag was given that belongs to another one."""
+    recipe = checks.one_of("recipe", _RECIPE.value, RECIPES)
+    foreign = _OF_CLASSIFICATION if recipe == "cyclegan" else train_cyclegan.NAMES
+    for name in foreign:
+        if not flags.FLAGS[name].using_default_value:
+            raise app.UsageError(f"--{name} is not accepted with --recipe={recipe}: it belongs to another recipe.")
+
+
+def train_classifier(run_options, callbacks):
+    """Train, evaluate and write what a finished run leaves; return the result, or None but in the first worker."""
     from keras_repvis import training
 
     config = training.Classification(**configuration())
@@ -137,16 +182,13 @@ def main(argv):
     test = open_test(config)
     trained = training.train(
         config,
-        run_dir=_RUN_DIR.value,
         run_files={"flagfile.txt": flagfile(), "settings.json": json.dumps(config.settings(), indent=1)},
-        save_minutes=_SAVE_MINUTES.value,
-        save_steps=_SAVE_STEPS.value,
-        accept_changes=_ACCEPT_CHANGES.value,
         callbacks=callbacks(strategy),
+        **run_options,
     )
-    if training.is_chief(strategy):
-        print(json.dumps(conclude(config, trained, test)))
+    result = conclude(config, trained, test) if training.is_chief(strategy) else None
     training.wait_for_workers(strategy)
+    return result
 
 
 def open_test(config):

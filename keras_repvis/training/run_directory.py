@@ -6,7 +6,8 @@
       log.jsonl         one JSON object an epoch
       events.jsonl      one JSON object an event: resumed, saved, skipped_step, save_failed, stopped, finished
       checkpoints/      see `training.checkpoints`
-      model.keras       the trained model, written when the run is complete
+      model.keras       the trained model, written when the run is complete (of a translation two: generator_ab.keras
+                        and generator_ba.keras)
 """
 
 import contextlib
@@ -77,8 +78,8 @@ class RunDirectory:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def save_model(self, model):
-        """Write the finished model whole or not at all, compiled with the bare optimiser.
+    def save_model(self, model, name="model.keras"):
+        """Write the finished model whole or not at all, compiled with the bare optimiser, and return the file's path.
 
         So it loads wherever Keras is, without this package, unless a layer, the loss or the schedule is of it.
         """
@@ -86,9 +87,10 @@ class RunDirectory:
         try:
             with _bare(model):
                 model.save(temporary)
-            os.replace(temporary, self.model_path)
+            os.replace(temporary, self.path / name)
         finally:
             temporary.unlink(missing_ok=True)
+        return self.path / name
 
     def write_log(self, entries):
         """Make `entries`, a list of dicts, the whole of log.jsonl."""
@@ -114,7 +116,7 @@ class RunDirectory:
 @contextlib.contextmanager
 def _bare(model):
     """Context in which a model has the optimiser that is wrapped, and was compiled with it."""
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)  # A part of a learner is not compiled.
     if not isinstance(optimizer, GlobalGradientOptimizer):
         yield
         return

@@ -38,8 +38,9 @@ def run_tool(module, arguments):
     """Run a command-line program: `run` of its module, with arguments as after its name."""
     if module != _TOOL:
         # Imported below for the children that run it; each program has its flags to itself.
-        for flag in list(flags.FLAGS.flags_by_module_dict()[_TOOL]):
-            delattr(flags.FLAGS, flag.name)
+        for owner, defined in flags.FLAGS.flags_by_module_dict().items():
+            for flag in list(defined) if owner.startswith(_TOOL) else ():
+                delattr(flags.FLAGS, flag.name)
     sys.argv = [module.rpartition(".")[2], *arguments]
     load(module).run()
 
