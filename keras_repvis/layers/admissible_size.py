@@ -33,6 +33,10 @@ class AdmissibleSize(keras.layers.Layer):
         Traceback (most recent call last):
         ...
         ValueError: Images of height 30 are not accepted: expected a multiple of 4, at least 8.
+
+    Reference:
+        Ronneberger, Fischer, Brox (2015), "U-Net: Convolutional Networks for Biomedical Image Segmentation", section 2,
+        last paragraph, on sizes that can be halved.
     """
 
     def __init__(self, multiple=1, minimum=1, **kwargs):

@@ -29,6 +29,10 @@ class Cropping(keras.layers.Cropping2D):
         >>> rows = np.arange(4.0, dtype="float32").reshape(1, 4, 1, 1)
         >>> Cropping(((1, 0), (0, 0)))(rows)[0, :, 0, 0].numpy().tolist()
         [1.0, 2.0, 3.0]
+
+    Reference:
+        Dumoulin, Visin (2016), "A guide to convolution arithmetic for deep learning", section 4, on transposed
+        convolutions, whose padding is such a crop of their output.
     """
 
     def __init__(self, cropping, **kwargs):
