@@ -39,7 +39,10 @@ def pytest_unconfigure(config):
 
 
 # Minutes in few tests: begun first, so that no worker is left alone with them at the end.
-_LONG = ("kill_test.py", "kill_while_saving_test.py", "multi_worker_test.py", "publishing_test.py", "recipe_test.py")
+_LONG = (
+    *("cyclegan_kill_test.py", "kill_test.py", "kill_while_saving_test.py", "multi_worker_test.py"),
+    *("publishing_test.py", "recipe_test.py"),
+)
 
 
 def pytest_configure(config):

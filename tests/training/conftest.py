@@ -9,16 +9,16 @@ import sys
 import pytest
 
 PROGRAMS = pathlib.Path(__file__).with_name("programs")
-KILLS = 25  # In each test.
+KILLS = 25  # In each test, unless its file has another number.
 
 
 class Server:
-    """A process that trains the learner in children of its own: TensorFlow is imported once."""
+    """A process that trains a learner of programs/ in children of its own: TensorFlow is imported once."""
 
-    def __init__(self):
+    def __init__(self, learner):
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self.process = subprocess.Popen(
-            [sys.executable, PROGRAMS / "fork_server.py"],
+            [sys.executable, PROGRAMS / "fork_server.py", learner],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -38,8 +38,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server():
-    server = Server()
+def server(request):
+    server = Server(getattr(request.module, "LEARNER", "learner.py"))
     yield server
     server.process.stdin.close()
     server.process.wait()
@@ -54,7 +54,7 @@ def alone(server, tmp_path_factory):
 
 
 @pytest.fixture
-def kill_and_go_on(server, alone, tmp_path):
+def kill_and_go_on(server, alone, tmp_path, request):
     """A function that kills a run `KILLS` times at moments that a function chooses, and goes on after each.
 
     Whenever the run comes to its end, it is compared with the one left alone, and another is started. Returns how many
@@ -63,7 +63,7 @@ def kill_and_go_on(server, alone, tmp_path):
 
     def killed(moment):
         kills = completed = 0
-        while kills < KILLS:
+        while kills < getattr(request.module, "KILLS", KILLS):
             answer = server.train(tmp_path / str(completed), save_steps=1, **moment())
             if answer["status"] == -9:
                 kills += 1

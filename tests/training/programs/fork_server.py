@@ -1,4 +1,6 @@
-"""Runs the learner's training again and again in children of one process that has imported TensorFlow already.
+"""Runs a learner's training again and again in children of one process that has imported TensorFlow already.
+
+Its argument is the file with the learner's `train`, beside this one.
 
 Reads one JSON object a line: {"run": directory, "kill_after": seconds or null, "kill_at": number or null}. The child
 is killed so many seconds after it began to train, or kills itself at an operation on files of that number, which are
@@ -78,7 +80,7 @@ def watch(process, reading, kill_after):
 
 
 def serve():
-    path = pathlib.Path(__file__).with_name("learner.py")
+    path = pathlib.Path(__file__).with_name(sys.argv[1])
     spec = importlib.util.spec_from_file_location("learner", path)
     learner = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(learner)
