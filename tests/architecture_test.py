@@ -187,8 +187,8 @@ def builder_names():
     for source in LIBRARY:
         for node in ast.walk(tree_of(source)):
             if isinstance(node, ast.ClassDef) and source.startswith("keras_repvis/data/builders/"):
-                bases = " ".join(ast.unparse(base) for base in node.bases)
-                if "Builder" in bases and not node.name.startswith("_"):
+                is_builder = any(ast.unparse(base).endswith("Builder") for base in node.bases)
+                if is_builder and not node.name.startswith("_"):
                     name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", node.name))
                     yield name.lower()
 

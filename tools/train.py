@@ -29,7 +29,11 @@ RECIPES = ("classification", "cyclegan")
 
 _RECIPE = flags.DEFINE_string("recipe", "classification", "What to train: classification or cyclegan.")
 _MODEL = flags.DEFINE_string("model", "mobilenet_v2", "Network, a name in keras_repvis.models.names().")
-_DATASET = flags.DEFINE_string("dataset", "repvis_digits", "Data set, or a folder with one sub-folder a class; of cyclegan one with two domains, or two folders A,B.")
+_DATASET = flags.DEFINE_string(
+    "dataset",
+    "repvis_digits",
+    "Data set, or a folder with one sub-folder a class; of cyclegan one with two domains, or two folders A,B.",
+)
 _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split to train on, for instance train[:80%].")
 _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "", "Split to evaluate after every epoch; none if empty.")
 _TEST_SPLIT = flags.DEFINE_string("test_split", "test", "Split to evaluate once, at the end; none if empty.")

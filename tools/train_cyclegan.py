@@ -11,7 +11,7 @@ _LOAD_SIZE = flags.DEFINE_integer(
 )
 _CHANNELS = flags.DEFINE_integer("channels", None, "1 or 3 to convert grey and colour; what images have by default.")
 _SPLITS = flags.DEFINE_list("splits", ["trainA", "trainB"], "Parts of the data set that are A and B.")
-_VALIDATION = flags.DEFINE_list("validation_splits", [], "Parts to evaluate after every epoch, testA,testB for instance.")
+_VALIDATION = flags.DEFINE_list("validation_splits", [], "Parts to evaluate after every epoch: testA,testB say.")
 _GENERATOR = flags.DEFINE_string("generator", "resnet", "resnet or unet.")
 _BLOCKS = flags.DEFINE_integer("blocks", None, "Residual blocks; by default 6, and 9 from 256 pixels on.")
 _FILTERS = flags.DEFINE_integer("filters", 64, "Width of the generators' first convolution.")
@@ -141,5 +141,5 @@ def _line(name, value):
 
 def _one_or_two(name, values):
     if not 1 <= len(values) <= 2 or "" in values:
-        raise ValueError(f"{name}={values!r} is not accepted: expected one, or those of A and of B with a comma between.")
+        raise ValueError(f"{name}={values!r} is not accepted: expected one, or those of A and B with a comma between.")
     return values[0], values[-1]

@@ -1,4 +1,4 @@
-"""repvis-train --recipe=cyclegan as a person runs it: its files, its last line, stopped and gone on with, in workers."""
+"""repvis-train --recipe=cyclegan as a person runs it: its files, its last line, stopped, gone on with, in workers."""
 
 import json
 import os
