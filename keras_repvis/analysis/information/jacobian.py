@@ -97,13 +97,12 @@ class JacobianSpectrum:
     Called on the two models of a translation, F at x and G at F(x), it tells which one contracts and which expands.
 
     Memory: with k = rank + oversampling, p = passes and images of n values that become n' values, the directions take
-    4 k ((p + 1) n' + (p + 2) n) bytes and not more than as much again while they grow (`JacobianSpectra.memory`; 31 MB
+    4 k ((p + 1) n' + (p + 2) n) bytes and somewhat more than twice that while they grow (`JacobianSpectra.memory`; 31 MB
     for colour images of 64 pixels by default, where the dense Jacobian would have 604 MB), of one image at a time;
     beside that what the model and its gradient need for a batch of `batch_size`.
 
-    Precision: with 3 passes and the default oversampling the 16 values of random ResNet generators of 4 to 16
-    filters at 32 pixels, whose spectra are flat, are within 2 % of the dense ones. Wider ones are flatter;
-    `residuals` tell.
+    Precision: with 3 passes and the default oversampling the 16 values of random ResNet generators of 4 to 16 filters
+    at 32 pixels, whose spectra are flat, are within 2 % of the dense ones. Wider ones are flatter; `residuals` tell.
 
     Args:
         model: `keras.Model` of any kind with one image as input and one tensor as output, or a function of images;
