@@ -97,7 +97,7 @@ class JacobianSpectrum:
     Called on the two models of a translation, F at x and G at F(x), it tells which one contracts and which expands.
 
     Memory: with k = rank + oversampling, p = passes and images of n values that become n' values, the directions take
-    4 k ((p + 1) n' + (p + 2) n) bytes and somewhat more than twice that while they grow (`JacobianSpectra.memory`; 31 MB
+    4 k ((p + 1) n' + (p + 2) n) bytes, and somewhat over twice that while they grow (`JacobianSpectra.memory`; 31 MB
     for colour images of 64 pixels by default, where the dense Jacobian would have 604 MB), of one image at a time;
     beside that what the model and its gradient need for a batch of `batch_size`.
 
