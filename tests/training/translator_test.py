@@ -149,11 +149,13 @@ def test_grey_to_colour(tmp_path):
     ids=["unet", "pixel", "wasserstein"],
 )
 def test_every_kind_of_network_and_objective_learns(changes):
-    config = dataclasses.replace(SMALL, epochs=1, **changes)
+    # In float16 the first steps are left out, until the loss scale has fallen to where gradients are finite.
+    epochs = 6 if changes.get("precision") == "mixed_float16" else 1
+    config = dataclasses.replace(SMALL, epochs=epochs, **changes)
     keras.utils.set_random_seed(config.seed)
     before = [w.numpy() for w in training.build_cyclegan(config).generator_variables]
     trained = train(config)
-    assert np.all(np.isfinite([value for value in trained.history[0].values()]))
+    assert np.all(np.isfinite([value for value in trained.history[-1].values()]))
     after = trained.model.generator_variables
     assert sum(not np.array_equal(old, new) for old, new in zip(before, after, strict=True)) > len(after) / 2
     loss_scale = 2.0**15 if config.precision == "mixed_float16" else None
