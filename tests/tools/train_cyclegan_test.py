@@ -133,7 +133,7 @@ def test_two_workers_train_together(dataset, tmp_path):
         (["--recipe=classification", "--noise=0.1"], "--noise is not accepted with --recipe=classification"),
         (["--recipe=cycle"], "recipe='cycle' is not known. Did you mean 'cyclegan'?"),
         (["--cycle_weight=10,x"], "cycle_weight='10,x' is not accepted: expected numbers"),
-        (["--cycle_weight=1,2,3"], "is not accepted: expected one, or those of A and of B"),
+        (["--cycle_weight=1,2,3"], "is not accepted: expected one, or those of A and B with a comma"),
         (["--splits=trainA,"], "splits=['trainA', ''] is not accepted"),
         (["--validation_splits=a,b,c"], "validation_splits=['a', 'b', 'c'] is not accepted"),
         (["--dataset=repvis_mops"], "dataset='repvis_mops' is not known. Did you mean 'repvis_maps'"),
