@@ -69,13 +69,14 @@ def main(argv):
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     pythons = {"tf_keras_vis": sys.executable, **dict(text.split("=", 1) for text in _PYTHON.value)}
     sides = {side: Side(side, python) for side, python in {"ours": sys.executable, **pythons}.items()}
-    result = {"date": datetime.date.today().isoformat(), "repeats": _REPEATS.value, "cores": os.cpu_count()}
+    result = {"repeats": _REPEATS.value, "cores": os.cpu_count()}
     result |= {"images": _IMAGES.value, "python": platform.python_version(), "versions": versions(pythons)}
     for network in _NETWORKS.value:
         for method, peers in PEERS.items():
             if _METHODS.value and method not in _METHODS.value:
                 continue
-            row = {"network": network, "method": method, **compare(method, network, peers, sides)}
+            row = {"network": network, "method": method, "date": datetime.date.today().isoformat()}
+            row |= compare(method, network, peers, sides)
             print(json.dumps(row), flush=True)
             if _OUTPUT.value:
                 write(pathlib.Path(_OUTPUT.value), result, row)
