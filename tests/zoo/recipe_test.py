@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import keras
 import pytest
 
 from keras_repvis import training, zoo
@@ -63,13 +64,9 @@ def test_the_same_weights_are_known_as_such(made, monkeypatch):
 
 
 def test_another_training_does_not_agree(made, monkeypatch):
-    root, _, _ = made
-    train = training.train
-
-    def train_little(config, **options):
-        return train(dataclasses.replace(config, learning_rate=1e-9), **options)
-
-    monkeypatch.setattr(recipes.training, "train", train_little)
+    root, version, _ = made
+    model = keras.models.clone_model(zoo.load(version.handle, root))
+    monkeypatch.setattr(recipes.training, "train", lambda config, **_: training.TrainedClassifier(model, [], None))
     found = zoo.reproduce("me/digits", root, progress=False)
     assert not found.same_weights and not found.agrees
 
@@ -82,7 +79,8 @@ def test_other_data_are_refused(made, monkeypatch):
 
 
 def test_a_recipe_that_does_not_reach_its_number_publishes_nothing(tmp_path):
-    hopeless = dataclasses.replace(_RECIPE, training=dataclasses.replace(_CONFIG, epochs=1), seeds=(0,), reach=1.0)
+    little = dataclasses.replace(_CONFIG, epochs=1, train_split="train[:64]")
+    hopeless = dataclasses.replace(_RECIPE, training=little, seeds=(0,), reach=1.0)
     with pytest.raises(ValueError, match="below 1.0"):
         zoo.make(hopeless, tmp_path, progress=False)
     assert not os.listdir(tmp_path)
