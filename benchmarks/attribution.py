@@ -145,7 +145,8 @@ def closeness(mine, theirs, method):
     with np.errstate(invalid="ignore"):
         correlation = float(np.median([np.corrcoef(one, two)[0, 1] for one, two in together]))
     difference = None if method in RANDOM else float(np.abs(mine - theirs).max() / np.abs(mine).max())
-    return {"difference": difference, "correlation": round(correlation, 4)}
+    # A map that is the same everywhere has no correlation.
+    return {"difference": difference, "correlation": round(correlation, 4) if np.isfinite(correlation) else None}
 
 
 def versions(pythons):
