@@ -53,7 +53,6 @@ class Ours:
                 own = {key.split("/")[1]: arrays[key] for key in arrays.files if key.startswith(f"{name}/")}
                 models.port_cyclegan_weights(network, own)
         self.learner = training.CycleGAN(*networks, identity_weight=identity, pool_size=POOL)
-        self.learner.build((batch, *shape))
         self.learner.compile()
         training.wrap_optimizers(self.learner)
         tf = load("tensorflow")

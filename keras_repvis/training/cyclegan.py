@@ -191,8 +191,9 @@ class CycleGAN(keras.Model):
 
     def build(self, input_shape):
         size = tuple(input_shape[1:3])
-        self.pool_a.build((None, *size, self.generator_ab.input_shape[-1]))
-        self.pool_b.build((None, *size, self.generator_ba.input_shape[-1]))
+        for pool, generator in ((self.pool_a, self.generator_ab), (self.pool_b, self.generator_ba)):
+            if not pool.built:  # Networks of one size have had theirs built by the constructor.
+                pool.build((None, *size, generator.input_shape[-1]))
 
     def compile(self, generator_optimizer=None, discriminator_optimizer=None, jit_compile=False, **options):
         """Give the learner its optimisers, and build them.
