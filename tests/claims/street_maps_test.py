@@ -50,7 +50,8 @@ def forget():
 
 @pytest.fixture
 def short(monkeypatch):
-    short = {"STEPS": 4, "TOWNS": 3, "LESSONS": 5, "DECODER_STEPS": 2, "CLOSE_UPS": 2, "SEARCH_STEPS": 3, "HALVINGS": 2, "FILTERS": 2}
+    short = {"STEPS": 4, "TOWNS": 3, "LESSONS": 5, "DECODER_STEPS": 2, "CLOSE_UPS": 2, "SEARCH_STEPS": 3}
+    short |= {"HALVINGS": 2, "FILTERS": 2}
     for name, value in short.items():
         monkeypatch.setattr(street_maps, name, value)
     monkeypatch.setattr(street_maps, "networks", small)
