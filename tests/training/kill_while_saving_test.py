@@ -8,4 +8,4 @@ def test_does_not_notice_that_it_was_killed_while_saving(alone, kill_and_go_on):
     assert alone["operations"] > 1000  # 40 checkpoints.
     # A run of 40 steps is killed twice or so before its end.
     last = alone["operations"] // 2
-    assert kill_and_go_on(lambda: {"kill_at": int(random.integers(1, last))}) >= 2
+    assert kill_and_go_on(lambda seconds: {"kill_at": int(random.integers(1, last))}) >= 2
