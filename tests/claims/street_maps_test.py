@@ -1,12 +1,14 @@
+"""The experiment that the claims about CycleGAN share, with few steps of small networks, and what they make of it."""
+
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 
-from keras_repvis import claims, models
+from keras_repvis import claims
 from keras_repvis.analysis.information import CorruptionEffect, SensitivityCurve
 from keras_repvis.claims import catalog, street_maps
+
 
 def curve(errors, levels=(0.0, 1.0, 2.0, 4.0)):
     errors = np.array([errors, errors])
@@ -37,12 +39,6 @@ def test_towns_are_seen_from_both_sides():
     assert colours < len(np.unique(photographs[0].reshape(-1, 3), axis=0)) / 5
 
 
-def small(seed):
-    keras.utils.set_random_seed(seed)
-    generators = [models.UNetGenerator((64, 64, 3), downsamplings=2, filters=2) for _ in range(2)]
-    return (*generators, *(models.PatchDiscriminator((64, 64, 3), layers=1, filters=2) for _ in range(2)))
-
-
 def forget():
     for function in ("measure", "fresh_decoders", "_weights", "_learner", "_first_state", "towns"):
         getattr(street_maps, function).cache_clear()
@@ -51,10 +47,9 @@ def forget():
 @pytest.fixture
 def short(monkeypatch):
     short = {"STEPS": 4, "TOWNS": 3, "LESSONS": 5, "DECODER_STEPS": 2, "CLOSE_UPS": 2, "SEARCH_STEPS": 3}
-    short |= {"HALVINGS": 2, "FILTERS": 2}
+    short |= {"HALVINGS": 2, "FILTERS": 2, "JUDGE_FILTERS": 2}
     for name, value in short.items():
         monkeypatch.setattr(street_maps, name, value)
-    monkeypatch.setattr(street_maps, "networks", small)
     forget()
     yield
     forget()
