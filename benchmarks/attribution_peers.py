@@ -112,7 +112,7 @@ def ours(name, network):
         "gradient": lambda: attribution.Gradient(model, **signed),
         "gradient_x_input": lambda: attribution.LinearApproximation(model, layer=None, **signed),
         "guided_backprop": lambda: attribution.GuidedBackprop(model, **signed),
-        "deconvnet": lambda: attribution.DeConvNet(model, **signed),
+        "deconvnet": lambda: attribution.DeConvNet(model, report_score=False, **signed),
         "integrated_gradients": lambda: attribution.IntegratedGradients(model, steps=STEPS, **signed),
         "smooth_grad": lambda: attribution.SmoothGrad(model, samples=SAMPLES, noise=DEVIATION, **signed),
         "grad_cam": lambda: attribution.GradCAM(model, **at_layer),

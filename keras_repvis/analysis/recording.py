@@ -20,12 +20,16 @@ class Call:
         operation: The `keras.layers.Layer` or `keras.Operation`.
         outputs: What it returned.
         leaf: Whether no other layer was called within.
+        arguments: Tuple of what it was called with by position.
+        options: Dict of what it was called with by name.
     """
 
     path: str
     operation: object
     outputs: object = None
     leaf: bool = True
+    arguments: tuple = ()
+    options: dict = dataclasses.field(default_factory=dict)
 
 
 def record(model, inputs, training=False, change=None):
@@ -57,7 +61,8 @@ def record(model, inputs, training=False, change=None):
         def noted(operation, *arguments, **options):
             if operation is model or threading.get_ident() != thread or _is_open(operation, open_calls):
                 return original(operation, *arguments, **options)
-            call = Call(_path(operation, open_calls, counts), operation)
+            path = _path(operation, open_calls, counts)
+            call = Call(path, operation, arguments=arguments, options=options)
             if open_calls:
                 open_calls[-1].leaf = False
             calls.append(call)

@@ -56,7 +56,7 @@ def fold_batch_norm(model, tolerance=1e-5, sample=None, seed=0):
     checks.number("tolerance", tolerance, above=0)
     source = graph.functional(model)
     pairs = _foldable_pairs(source)
-    changes = {id(layer): (_folded_config(layer), _folded_weights(layer, norm)) for layer, norm in pairs}
+    changes = {id(layer): (_folded_config(layer), folded_weights(layer, norm, "float64")) for layer, norm in pairs}
     folded = inlining.copy(source, changes, skipped={id(norm) for _, norm in pairs})
     _check_same(source, folded, tolerance, _noise(source, seed) if sample is None else sample)
     return folded
@@ -92,7 +92,7 @@ def _foldable_pairs(model):
         layer = next(iter(sources.values()))
         if (
             len(sources) == 1
-            and _is_foldable(layer, norm, len(norm_calls[0][1][0].shape))
+            and is_foldable(layer, norm, len(norm_calls[0][1][0].shape))
             and len(calls[id(layer)]) == len(norm_calls)
             and all(uses[id(args[0])] == 1 for _, args, _, _ in norm_calls)
         ):
@@ -106,7 +106,8 @@ def _is_plain_inference(call):
     return keras_call and len(args) == 1 and not kwargs.get("training") and kwargs.get("mask") is None
 
 
-def _is_foldable(layer, norm, rank):
+def is_foldable(layer, norm, rank):
+    """Return whether the batch normalisation `norm` can be folded into `layer`, whose outputs have `rank` axes."""
     kinds = _LAST_AXIS_OUT + _DEPTHWISE + _SEPARABLE + _TRANSPOSED
     if not (isinstance(layer, kinds) and type(layer).call.__module__.split(".")[0] == "keras"):
         return False
@@ -118,27 +119,30 @@ def _is_foldable(layer, norm, rank):
     )
 
 
+def folded_weights(layer, norm, dtype):
+    """Return the weights of `layer`, a bias included, with `norm` folded in: tensors, computed in `dtype`."""
+    ops = keras.ops
+    mean, variance = ops.cast(norm.moving_mean, dtype), ops.cast(norm.moving_variance, dtype)
+    gain = ops.cast(norm.gamma, dtype) if norm.scale else 1.0
+    scale = gain / ops.sqrt(variance + norm.epsilon)
+    bias = -mean * scale + (ops.cast(norm.beta, dtype) if norm.center else 0.0)
+    if layer.use_bias:
+        bias += ops.cast(layer.bias, dtype) * scale
+    if isinstance(layer, _SEPARABLE):
+        return [ops.cast(layer.depthwise_kernel, dtype), ops.cast(layer.pointwise_kernel, dtype) * scale, bias]
+    kernel = ops.cast(layer.kernel, dtype)
+    if isinstance(layer, _DEPTHWISE):
+        return [kernel * ops.reshape(scale, kernel.shape[-2:]), bias]
+    if isinstance(layer, _TRANSPOSED):
+        return [kernel * scale[:, None], bias]
+    return [kernel * scale, bias]
+
+
 def _folded_config(layer):
     config = {"use_bias": True}
     if "lora_rank" in layer.get_config():
         config["lora_rank"] = None  # `kernel` already holds the sum
     return config
-
-
-def _folded_weights(layer, norm):
-    """Return the weights of `layer` with `norm` folded in, computed in float64."""
-    mean, variance = _numbers(norm.moving_mean), _numbers(norm.moving_variance)
-    scale = (_numbers(norm.gamma) if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)
-    shift = (_numbers(norm.beta) if norm.center else 0.0) - mean * scale
-    bias = shift + (_numbers(layer.bias) * scale if layer.use_bias else 0.0)
-    if isinstance(layer, _SEPARABLE):
-        return [_numbers(layer.depthwise_kernel), _numbers(layer.pointwise_kernel) * scale, bias]
-    kernel = _numbers(layer.kernel)
-    if isinstance(layer, _DEPTHWISE):
-        return [kernel * scale.reshape(kernel.shape[-2:]), bias]
-    if isinstance(layer, _TRANSPOSED):
-        return [kernel * scale[:, np.newaxis], bias]
-    return [kernel * scale, bias]
 
 
 def _numbers(weight):

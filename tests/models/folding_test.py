@@ -239,13 +239,13 @@ def test_the_original_is_left_as_it_was():
 
 
 def test_a_wrong_fold_is_noticed(monkeypatch):
-    right = folding._folded_weights
+    right = folding.folded_weights
 
-    def wrong(layer, norm):
-        kernel, bias = right(layer, norm)
+    def wrong(layer, norm, dtype):
+        kernel, bias = right(layer, norm, dtype)
         return [kernel * 1.001, bias]
 
-    monkeypatch.setattr(folding, "_folded_weights", wrong)
+    monkeypatch.setattr(folding, "folded_weights", wrong)
     with pytest.raises(ValueError, match="tolerance=1e-05 is exceeded.* changed an output by"):
         models.fold_batch_norm(chain(LAYERS.Conv2D(6, 3), LAYERS.BatchNormalization()))
 

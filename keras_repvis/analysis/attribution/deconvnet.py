@@ -3,6 +3,9 @@
 The output f_c is propagated back to the image as a gradient is, but at each rectifier y = max(x, 0) the signal p from
 above becomes p [p > 0], whatever x was. Maps are sharp and select poorly in space: much of their structure does not
 depend on the class.
+
+Through convolutions, averages and these rectifiers it depends on the weights and the class alone: the image has a say
+only where there is something else, a max-pooling's switches, a product or a smooth activation.
 """
 
 from keras_repvis.analysis.attribution.gradient import Gradient
@@ -15,6 +18,8 @@ class DeConvNet(Gradient):
         model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
         layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`.
         reduction: "max_abs", "l2" or "sum"; see `Gradient`.
+        report_score: Whether the diagnostics hold the score. Without it, maps of given classes need no forward pass of
+            a network of nothing but convolutions, averages and rectifiers.
         **options: `input_index`, `score`, `batch_size`; see `Method`.
 
     Call arguments:
@@ -41,3 +46,13 @@ class DeConvNet(Gradient):
     """
 
     _rule = "deconvnet"
+
+    def __init__(self, model, layer=None, reduction="max_abs", report_score=True, **options):
+        super().__init__(model, layer, reduction, **options)
+        self.report_score = report_score
+
+    def _explain(self, query):
+        maps, diagnostics = super()._explain(query)
+        if not self.report_score:
+            del diagnostics["score"]
+        return maps, diagnostics

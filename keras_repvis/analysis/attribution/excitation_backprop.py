@@ -84,6 +84,9 @@ class ExcitationBackprop(Method):
         10 and section 3.4 (contrastive); its reference code in TorchRay 1.0 (batch normalisation, residual sums).
     """
 
+    # Normalisations propagate by a rule of their own.
+    _folds = False
+
     def __init__(self, model, layer="spatial", contrast_layer=None, negative="refuse", **options):
         self.negative = checks.one_of("negative", negative, ("clamp", "refuse", "signed"))
         super().__init__(model, **options)

@@ -92,6 +92,9 @@ class LRP(Method):
         Neural Network Predictions in Sentiment Analysis", 2017 (gates).
     """
 
+    # `relevance_folding` does it, on the graph of any function.
+    _folds = False
+
     def __init__(
         self,
         model,

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_repvis import checks
-from keras_repvis.analysis.attribution import inlined_function
+from keras_repvis.analysis.attribution import folded_model, inlined_function
 from keras_repvis.analysis.attribution import query as queries
 from keras_repvis.analysis.attribution import targets as targets_
 from keras_repvis.analysis.attribution.result import Attribution
@@ -64,6 +64,8 @@ class Method:
     """
 
     _changes_images = False
+    # Whether batch normalisations are computed within the layers before: not if the map depends on how f is computed.
+    _folds = True
     # Traced functions that one method keeps; each new function of a user's as target needs one.
     _kept = 8
 
@@ -147,7 +149,7 @@ class Method:
 
     def _call_model(self, inputs):
         if isinstance(self.model, keras.Model):
-            return self.model(inputs, training=False)
+            return (folded_model.call if self._folds else _call_plainly)(self.model, inputs)
         return inlined_function.call(self.model, inputs)
 
     def _represent(self, layer):
@@ -216,6 +218,10 @@ class Method:
             concrete = traced.get_concrete_function(tf.nest.pack_sequence_as(images, specs))
             self._specs[key] = concrete.structured_outputs
         return self._specs[key]
+
+
+def _call_plainly(model, inputs):
+    return model(inputs, training=False)
 
 
 def _share(progress, before, size):

@@ -64,7 +64,7 @@ class Query:
     def rival(self, outputs):
         """Return the largest value of a class that is not explained, float32 (batch x times,), where one is."""
         outputs = self._scaled(outputs)
-        labels = targets.classes(outputs, self._repeat(self._values, outputs))
+        labels = targets.classes(self._select, outputs, self._repeat(self._values, outputs))
         explained = tf.one_hot(labels, tf.shape(outputs)[1], on_value=True, off_value=False, dtype="bool")
         return tf.reduce_max(tf.where(explained, -float("inf"), outputs), axis=1)
 
@@ -77,14 +77,14 @@ class Query:
         outputs = self.outputs() if outputs is None else outputs
         fixed = copy.copy(self)
         if targets.is_class(self._select):
-            fixed._values = targets.classes(tf.cast(outputs, "float32"), self._values)
+            fixed._values = targets.classes(self._select, tf.cast(outputs, "float32"), self._values)
         return fixed, fixed.diagnostics(outputs)
 
     def diagnostics(self, outputs):
         """Return {"score": f, "target": class} of the images themselves, the second only where a class is explained."""
         found = {"score": self.score(outputs)}
         if targets.is_class(self._select):
-            found["target"] = targets.classes(tf.cast(outputs, "float32"), self._values)
+            found["target"] = targets.classes(self._select, tf.cast(outputs, "float32"), self._values)
         return found
 
     def cross_entropy(self, outputs, are_distributions):
@@ -96,7 +96,7 @@ class Query:
         if not targets.is_class(self._select):
             return None
         outputs = tf.cast(outputs, "float32")
-        labels = targets.classes(outputs, self._repeat(self._values, outputs))
+        labels = targets.classes(self._select, outputs, self._repeat(self._values, outputs))
         if self._scale == "sigmoid":
             return -tf.math.log_sigmoid(tf.gather(outputs, labels, batch_dims=1))
         # Their softmax is what they are.

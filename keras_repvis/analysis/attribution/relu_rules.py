@@ -46,32 +46,27 @@ def apply(rule, start, end, name):
         graph.set_rule(operation, f"Repvis{rule.capitalize()}{operation.type}")
 
 
-def _positive(signal):
-    return tf.where(signal > 0, signal, tf.zeros_like(signal))
-
-
 @tf.RegisterGradient("RepvisDeconvnetRelu")
 @tf.RegisterGradient("RepvisDeconvnetRelu6")
 @tf.RegisterGradient("RepvisDeconvnetLeakyRelu")
 def _deconvnet(operation, signal):
-    return _positive(signal)
+    return tf.nn.relu(signal)
 
 
 @tf.RegisterGradient("RepvisGuidedRelu")
 def _guided_relu(operation, signal):
-    return tf.where(operation.outputs[0] > 0, _positive(signal), tf.zeros_like(signal))
+    return tf.raw_ops.ReluGrad(gradients=tf.nn.relu(signal), features=operation.outputs[0])
 
 
 @tf.RegisterGradient("RepvisGuidedRelu6")
 def _guided_relu6(operation, signal):
-    outputs = operation.outputs[0]
-    return tf.where((outputs > 0) & (outputs < 6), _positive(signal), tf.zeros_like(signal))
+    return tf.raw_ops.Relu6Grad(gradients=tf.nn.relu(signal), features=operation.outputs[0])
 
 
 @tf.RegisterGradient("RepvisGuidedLeakyRelu")
 def _guided_leaky_relu(operation, signal):
-    signal = _positive(signal)
-    return tf.where(operation.inputs[0] > 0, signal, signal * operation.get_attr("alpha"))
+    slope = operation.get_attr("alpha")
+    return tf.raw_ops.LeakyReluGrad(gradients=tf.nn.relu(signal), features=operation.inputs[0], alpha=slope)
 
 
 def _is_hard_sigmoid(operation):

@@ -41,7 +41,7 @@ def read(targets, batch, outputs):
     shape = tuple(outputs.shape)[1:]
     array = np.asarray(BEST if targets is None else targets)
     if targets is None or np.issubdtype(array.dtype, np.integer):
-        return _of_class, _classes(targets, array, batch, shape)
+        return (_of_best if targets is None else _of_class), _classes(targets, array, batch, shape)
     kinds = (np.bool_, np.floating)
     if any(np.issubdtype(array.dtype, kind) for kind in kinds) and array.ndim:
         for want in (shape, (batch, *shape)):
@@ -73,16 +73,21 @@ class Custom:
 
 def is_class(select):
     """Return whether `select` picks a class."""
-    return select is _of_class
+    return select in (_of_best, _of_class)
 
 
-def classes(outputs, values):
+def classes(select, outputs, values):
     """Return the classes that `values` mean, `BEST` resolved by `outputs` (batch, classes)."""
-    return tf.where(values == BEST, tf.argmax(outputs, axis=-1), values)
+    # Classes that are given do not wait for the outputs.
+    return tf.where(values == BEST, tf.argmax(outputs, axis=-1), values) if select is _of_best else values
+
+
+def _of_best(outputs, values):
+    return tf.gather(outputs, classes(_of_best, outputs, values), batch_dims=1)
 
 
 def _of_class(outputs, values):
-    return tf.gather(outputs, classes(outputs, values), batch_dims=1)
+    return tf.gather(outputs, values, batch_dims=1)
 
 
 def _of_mask(outputs, values):
