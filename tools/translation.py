@@ -6,6 +6,7 @@ import glob
 import io
 import os
 import pathlib
+import signal
 
 from keras_repvis import checks
 from keras_repvis.data import encoding, image_metadata, pixels
@@ -110,6 +111,8 @@ def run(jobs, translator, channels, file_format, quality, overwrite):
     import rich.console
     import rich.progress
 
+    from keras_repvis.training.interruption import Interruption
+
     outcome = Outcome()
     columns = ("translating", rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(),
                rich.progress.TimeRemainingColumn())
@@ -122,7 +125,11 @@ def run(jobs, translator, channels, file_format, quality, overwrite):
                         job.source, translator, channels, file_format, quality,
                         lambda share, done=index: bars.update(task, completed=done + share),
                     )
-                    _write(job.destination, encoded, overwrite, notes, outcome)
+                    # A file that is there is counted, whenever Ctrl-C comes.
+                    with Interruption() as interruption:
+                        _write(job.destination, encoded, overwrite, notes, outcome)
+                    if interruption.requested:
+                        signal.raise_signal(interruption.requested)
                 else:
                     outcome.kept += 1
             except KeyboardInterrupt:

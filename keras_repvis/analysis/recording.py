@@ -32,7 +32,7 @@ class Call:
     options: dict = dataclasses.field(default_factory=dict)
 
 
-def record(model, inputs, training=False, change=None):
+def record(model, inputs, training=False, change=None, instead=None):
     """Call `model` and note the call of every layer and operation within.
 
     The model is not changed, nor is anything computed twice. Inside a `tf.function` the outputs are tensors of its
@@ -45,6 +45,8 @@ def record(model, inputs, training=False, change=None):
         training: Whether to call it in training mode. Default False.
         change: Function from a finished `Call` to the outputs that the model goes on with in place of `call.outputs`,
             which keeps what the layer itself returned; or None.
+        instead: Function from a `Call` that begins to the outputs that the model goes on with, the layer not being
+            called; or to None, and it is called. Or None.
 
     Returns:
         The pair (outputs of the model, list of `Call` in the order in which the calls began).
@@ -66,6 +68,9 @@ def record(model, inputs, training=False, change=None):
             if open_calls:
                 open_calls[-1].leaf = False
             calls.append(call)
+            call.outputs = None if instead is None else instead(call)
+            if call.outputs is not None:
+                return call.outputs
             open_calls.append(call)
             try:
                 call.outputs = original(operation, *arguments, **options)

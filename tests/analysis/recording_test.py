@@ -56,6 +56,18 @@ def test_functional_models_with_operations():
     assert [type(call.operation).__name__ for call in calls] == ["Conv2D", "Multiply", "Relu"]
 
 
+def test_a_call_is_answered_in_place_of_the_layer():
+    model = _inner()
+
+    def instead(call):
+        return 2 * call.arguments[0] if call.operation.name == "conv" else None
+
+    outputs, calls = recording.record(model, IMAGES - 0.5, instead=instead)
+    np.testing.assert_array_equal(outputs, np.maximum(2 * (IMAGES - 0.5), 0))
+    np.testing.assert_array_equal(calls[0].outputs, 2 * (IMAGES - 0.5))
+    assert [call.path for call in calls] == ["conv", "relu"]
+
+
 def test_listening_leaves_no_trace():
     model = _inner()
     before = (keras.Layer.__call__, keras.Operation.__call__, dict(vars(model)))

@@ -1,7 +1,9 @@
 """repvis-translate keeps names, sizes, depth and what files say, loses nobody's file, and goes on after a bad one."""
 
+import contextlib
 import io
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from keras_repvis import layers, zoo
 from keras_repvis.data import encoding, image_metadata, pixels
+from keras_repvis.zoo import whole_file
+from keras_repvis_tools import translation
 
 _RUN = "from keras_repvis_tools import translate; translate.run()"
 _PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -235,6 +239,24 @@ def test_stopped_half_way_it_leaves_whole_files_and_goes_on_later(start_tool, mo
     assert f"kept: {len(found)} that" in child.stdout
     assert all((output / name).stat().st_mtime_ns == time_ns for name, time_ns in before.items())
     assert [name for name in files_in(output) if not name.startswith(".")] == sorted(images)
+
+
+def test_what_is_written_is_counted_whenever_ctrl_c_comes(tmp_path, monkeypatch):
+    jobs = [translation.Job(str(tmp_path / name), tmp_path / "out" / name, True) for name in ("a.png", "b.png")]
+    for job in jobs:
+        put(pathlib.Path(job.source), noise("uint8", 16, 16, 3))
+    write = whole_file.write
+
+    @contextlib.contextmanager
+    def write_then_stop(*arguments):
+        with write(*arguments) as file:
+            yield file
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(whole_file, "write", write_then_stop)
+    with pytest.raises(KeyboardInterrupt, match="interrupted: 1 of 2 images are translated"):
+        translation.run(jobs, zoo.Translator(negative()), 3, None, 90, False)
+    assert files_in(tmp_path / "out") == ["a.png"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,11 @@ import pytest
 
 from keras_repvis import data, models, training
 
+pytestmark = [
+    pytest.mark.usefixtures("eagerly"),
+    pytest.mark.filterwarnings("ignore:.*tf.config.run_functions_eagerly"),
+]
+
 CONFIG = training.Classification(
     model="mobilenet_v1",
     train_split="train[:96]",

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 PROGRAMS = pathlib.Path(__file__).with_name("programs")
-KILLS = 25  # In each test, unless its file has another number.
 
 
 class Server:
@@ -54,17 +53,17 @@ def alone(server, tmp_path_factory):
 
 
 @pytest.fixture
-def kill_and_go_on(server, alone, tmp_path, request):
-    """A function that kills a run `KILLS` times and goes on after each.
+def kill_and_go_on(server, alone, tmp_path):
+    """A function that kills a run so many times and goes on after each.
 
-    Its argument chooses the moment, given the seconds that a run takes that nobody kills. Whenever the run comes to its
+    Its second argument chooses the moment, given the seconds that a run takes that nobody kills. Whenever the run comes to its
     end, it is compared with the one left alone, and another is started. Returns how many came to their end.
     """
 
-    def killed(moment):
+    def killed(kills_wanted, moment):
         kills = completed = 0
         whole, seconds = True, alone["seconds"]
-        while kills < getattr(request.module, "KILLS", KILLS):
+        while kills < kills_wanted:
             answer = server.train(tmp_path / str(completed), save_steps=1, **moment(seconds))
             if answer["status"] == -9:
                 kills, whole = kills + 1, False
@@ -83,6 +82,16 @@ def kill_and_go_on(server, alone, tmp_path, request):
         assert answer["history"] == alone["history"]
 
     return killed
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Functions of TensorFlow run as Python: for a handful of steps quicker than to compile them for each learner."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

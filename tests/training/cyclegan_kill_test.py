@@ -3,7 +3,6 @@
 import numpy as np
 
 LEARNER = "cyclegan_learner.py"
-KILLS = 5
 
 
 def test_holds_both_optimisers_the_pools_and_what_they_draw(alone):
@@ -16,4 +15,4 @@ def test_holds_both_optimisers_the_pools_and_what_they_draw(alone):
 
 def test_does_not_notice_that_it_was_killed_at_random_moments(kill_and_go_on):
     random = np.random.default_rng(0)
-    kill_and_go_on(lambda seconds: {"kill_after": random.uniform(0.5, 1.0) * seconds})
+    kill_and_go_on(5, lambda seconds: {"kill_after": random.uniform(0.5, 1.0) * seconds})

@@ -11,6 +11,11 @@ import tensorflow as tf
 
 from keras_repvis import training
 
+pytestmark = [
+    pytest.mark.usefixtures("eagerly"),
+    pytest.mark.filterwarnings("ignore:.*tf.config.run_functions_eagerly"),
+]
+
 SIZE = 16
 # 2 steps an epoch.
 SMALL = training.Translation(

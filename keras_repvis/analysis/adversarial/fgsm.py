@@ -43,7 +43,7 @@ class FGSM(Attack):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> attack = keras_repvis.analysis.adversarial.FGSM(model, epsilon=8 / 255)
         >>> found = attack(np.full((2, 32, 32, 1), 0.5, "float32"), labels=[3, 7])
         >>> found.images.shape, bool((found.distances <= 8 / 255).all())

@@ -59,7 +59,7 @@ class PGD(Attack):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> attack = keras_repvis.analysis.adversarial.PGD(model, epsilon=0.5, norm="l2", steps=3)
         >>> found = attack(np.full((2, 32, 32, 1), 0.5, "float32"), labels=[3, 7])
         >>> found.images.shape, bool((found.distances <= 0.5).all())

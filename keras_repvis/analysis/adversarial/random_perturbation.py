@@ -41,7 +41,7 @@ class RandomPerturbation(Attack):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> control = keras_repvis.analysis.adversarial.RandomPerturbation(model, epsilon=0.125)
         >>> control(np.full((2, 32, 32, 1), 0.5, "float32")).distances.tolist()
         [0.125, 0.125]

@@ -59,7 +59,7 @@ class DeletionGame:
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> images = np.random.default_rng(0).uniform(size=(2, 32, 32, 1)).astype("float32")
         >>> game = keras_repvis.analysis.attribution.DeletionGame(model, levels=5)
         >>> game(images, maps=images[..., 0], targets=3).diagnostics["box"].shape

@@ -106,7 +106,7 @@ class ExtremalPerturbation(Iterated):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> method = keras_repvis.analysis.attribution.ExtremalPerturbation(model, areas=(0.1, 0.2), steps=2)
         >>> result = method(np.full((2, 32, 32, 1), 0.5, "float32"), targets=3)
         >>> result.maps.shape, result.diagnostics["masks"].shape

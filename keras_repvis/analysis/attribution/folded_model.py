@@ -34,17 +34,19 @@ def call(model, inputs):
     """
     linear = {}  # id of an output: call. They live as long as the graph, so an id is unique.
 
-    def change(call):
-        if id(call.outputs) in linear or not call.leaf:
-            return call.outputs
+    def note(call):
+        # The identity returns what another layer has put out.
+        if call.leaf and len(call.arguments) == 1 and tf.is_tensor(call.outputs):
+            linear.setdefault(id(call.outputs), call)
+        return call.outputs
+
+    def fold(call):
         source = linear.get(id(call.arguments[0])) if call.arguments else None
         if source is not None and _folds(source, call):
             return _fold(source.operation, call.operation, source.arguments[0])
-        if len(call.arguments) == 1 and tf.is_tensor(call.outputs):
-            linear[id(call.outputs)] = call
-        return call.outputs
+        return None
 
-    return recording.record(model, inputs, change=change)[0]
+    return recording.record(model, inputs, change=note, instead=fold)[0]
 
 
 def _folds(source, call):
@@ -56,8 +58,8 @@ def _folds(source, call):
         and len(call.arguments) == 1
         and not call.options.get("training")
         and call.options.get("mask") is None
-        and folding.is_foldable(layer, norm, call.outputs.shape.rank)
-        and norm.axis % call.outputs.shape.rank == call.outputs.shape.rank - 1
+        and folding.is_foldable(layer, norm, source.outputs.shape.rank)
+        and norm.axis % source.outputs.shape.rank == source.outputs.shape.rank - 1
     )
 
 

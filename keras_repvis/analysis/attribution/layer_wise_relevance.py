@@ -79,7 +79,7 @@ class LRP(Method):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> method = keras_repvis.analysis.attribution.LRP(model, composite="epsilon_plus_flat", bias="zero")
         >>> result = method(np.full((2, 32, 32, 1), 0.5, "float32"), targets=3)
         >>> result.maps.shape, result.diagnostics["conservation"].shape

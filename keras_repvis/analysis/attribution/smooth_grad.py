@@ -54,7 +54,7 @@ class SmoothGrad(Gradient):
 
     Example:
         >>> import numpy as np
-        >>> model = keras_repvis.models.MobileNetV2(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
+        >>> model = keras_repvis.models.MobileNetV1(input_shape=(32, 32, 1), classes=10, width_multiplier=0.1)
         >>> method = keras_repvis.analysis.attribution.SmoothGrad(model, samples=8)
         >>> method(np.random.default_rng(0).random((2, 32, 32, 1), "float32"), targets=3).maps.shape
         (2, 32, 32)

@@ -18,14 +18,14 @@ def network(*middle):
 
 
 def test_the_image_has_no_say_but_by_a_switch():
-    method = DeConvNet(network(layers.AveragePooling2D()))
+    method = DeConvNet(network(layers.AveragePooling2D(2)))
     np.testing.assert_array_equal(method(IMAGES, targets=1).maps, method(OTHERS, targets=1).maps)
-    method = DeConvNet(network(layers.MaxPooling2D()))
+    method = DeConvNet(network(layers.MaxPooling2D(2)))
     assert np.abs(method(IMAGES, targets=1).maps - method(OTHERS, targets=1).maps).max() > 1e-3
 
 
 def test_without_the_score_maps_are_the_same():
-    model = network(layers.MaxPooling2D())
+    model = network(layers.MaxPooling2D(2))
     for targets in (1, [2, 0, 1], None):
         asked, spared = (DeConvNet(model, report_score=report)(IMAGES, targets) for report in (True, False))
         np.testing.assert_array_equal(spared.maps, asked.maps)
