@@ -125,11 +125,14 @@ def run(jobs, translator, channels, file_format, quality, overwrite):
                         job.source, translator, channels, file_format, quality,
                         lambda share, done=index: bars.update(task, completed=done + share),
                     )
-                    # A file that is there is counted, whenever Ctrl-C comes.
-                    with Interruption() as interruption:
-                        _write(job.destination, encoded, overwrite, notes, outcome)
-                    if interruption.requested:
-                        signal.raise_signal(interruption.requested)
+                    # Ctrl-C waits until the file that is written is counted.
+                    interruption = Interruption()
+                    try:
+                        with interruption:
+                            _write(job.destination, encoded, overwrite, notes, outcome)
+                    finally:
+                        if interruption.requested:
+                            signal.raise_signal(interruption.requested)
                 else:
                     outcome.kept += 1
             except KeyboardInterrupt:

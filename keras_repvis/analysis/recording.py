@@ -20,8 +20,8 @@ class Call:
         operation: The `keras.layers.Layer` or `keras.Operation`.
         outputs: What it returned.
         leaf: Whether no other layer was called within.
-        arguments: Tuple of what it was called with by position.
-        options: Dict of what it was called with by name.
+        arguments: Tuple of what it computes with by position; a layer's in its own type.
+        options: Dict of what it computes with by name; a layer's with `training` and masks where it takes them.
     """
 
     path: str
@@ -45,8 +45,8 @@ def record(model, inputs, training=False, change=None, instead=None):
         training: Whether to call it in training mode. Default False.
         change: Function from a finished `Call` to the outputs that the model goes on with in place of `call.outputs`,
             which keeps what the layer itself returned; or None.
-        instead: Function from a `Call` that begins to the outputs that the model goes on with, the layer not being
-            called; or to None, and it is called. Or None.
+        instead: Function from the `Call` of a layer that is about to compute to what it computes, the layer itself
+            being spared it, and what is noted as its outputs; or to None, and it does. Or None.
 
     Returns:
         The pair (outputs of the model, list of `Call` in the order in which the calls began).
@@ -59,18 +59,16 @@ def record(model, inputs, training=False, change=None, instead=None):
         raise ValueError(f"model={model.name!r} is not built: call it on a batch once.")
     calls, open_calls, counts = [], [], {}
 
-    def around(original):
+    def around(owner, original):
         def noted(operation, *arguments, **options):
-            if operation is model or threading.get_ident() != thread or _is_open(operation, open_calls):
+            if operation is model or threading.get_ident() != thread:
                 return original(operation, *arguments, **options)
-            path = _path(operation, open_calls, counts)
-            call = Call(path, operation, arguments=arguments, options=options)
+            if _is_open(operation, open_calls):
+                return compute(open_calls[-1], owner, original, arguments, options)
+            call = Call(_path(operation, open_calls, counts), operation, arguments=arguments, options=options)
             if open_calls:
                 open_calls[-1].leaf = False
             calls.append(call)
-            call.outputs = None if instead is None else instead(call)
-            if call.outputs is not None:
-                return call.outputs
             open_calls.append(call)
             try:
                 call.outputs = original(operation, *arguments, **options)
@@ -80,12 +78,20 @@ def record(model, inputs, training=False, change=None, instead=None):
 
         return noted
 
+    def compute(call, owner, original, arguments, options):
+        if owner is keras.Operation:  # Called by `Layer.__call__`, which has settled types, masks and training.
+            call.arguments, call.options = arguments, options
+            answer = None if instead is None else instead(call)
+            if answer is not None:
+                return answer
+        return original(call.operation, *arguments, **options)
+
     thread = threading.get_ident()
     with _LOCK, contextlib.ExitStack() as stack:
         for owner in (keras.Layer, keras.Operation):
             original = owner.__call__
             stack.callback(setattr, owner, "__call__", original)
-            owner.__call__ = around(original)
+            owner.__call__ = around(owner, original)
         outputs = model(inputs, training=training)
     return outputs, calls
 

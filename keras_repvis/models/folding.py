@@ -12,6 +12,8 @@ _LAST_AXIS_OUT = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+# What a batch normalisation after it can be folded into.
+LINEAR = _LAST_AXIS_OUT + _DEPTHWISE + _SEPARABLE + _TRANSPOSED
 
 # Smaller outputs may be rounding errors of larger numbers; a relative difference would say nothing.
 _SMALLEST_SCALE = 1e-3
@@ -108,8 +110,7 @@ def _is_plain_inference(call):
 
 def is_foldable(layer, norm, rank):
     """Return whether the batch normalisation `norm` can be folded into `layer`, whose outputs have `rank` axes."""
-    kinds = _LAST_AXIS_OUT + _DEPTHWISE + _SEPARABLE + _TRANSPOSED
-    if not (isinstance(layer, kinds) and type(layer).call.__module__.split(".")[0] == "keras"):
+    if not (isinstance(layer, LINEAR) and type(layer).call.__module__.split(".")[0] == "keras"):
         return False
     channel_axis = 1 if getattr(layer, "data_format", None) == "channels_first" else rank - 1
     return (

@@ -56,8 +56,9 @@ def alone(server, tmp_path_factory):
 def kill_and_go_on(server, alone, tmp_path):
     """A function that kills a run so many times and goes on after each.
 
-    Its second argument chooses the moment, given the seconds that a run takes that nobody kills. Whenever the run comes to its
-    end, it is compared with the one left alone, and another is started. Returns how many came to their end.
+    Its second argument chooses the moment, given the seconds that a run takes that nobody kills. Whenever the run
+    comes to its end, it is compared with the one left alone, and another is started. Returns how many came to their
+    end.
     """
 
     def killed(kills_wanted, moment):

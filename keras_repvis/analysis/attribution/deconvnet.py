@@ -18,8 +18,9 @@ class DeConvNet(Gradient):
         model: Keras model from images (batch, height, width, channels) to scores (batch, classes).
         layer: Where to stop: None (default) for the image, or a layer as in `analysis.Representation`.
         reduction: "max_abs", "l2" or "sum"; see `Gradient`.
-        report_score: Whether the diagnostics hold the score. Without it, maps of given classes need no forward pass of
-            a network of nothing but convolutions, averages and rectifiers.
+        report_score: Whether the diagnostics hold the score. Without it, maps of given classes, of the "output", need
+            no forward pass of a network of nothing but convolutions, averages and rectifiers, as long as all batches
+            have one size.
         **options: `input_index`, `score`, `batch_size`; see `Method`.
 
     Call arguments:

@@ -44,6 +44,47 @@ class Subclassed(keras.Model):
         return self.dense(tf.reduce_mean(hidden, axis=(1, 2)))
 
 
+class Training(Subclassed):
+    """Its normalisation always takes the statistics of the batch; or what is around it says so."""
+
+    def __init__(self, by_context):
+        super().__init__()
+        self.block = keras.Sequential([self.conv, self.norm])
+        self.by_context = by_context
+
+    def call(self, inputs, training=None):
+        return self.block(inputs, training=True) if self.by_context else self.norm(self.conv(inputs), training=True)
+
+
+class Reparametrized(keras.Model):
+    """Exchanges the kernel for the time of the convolution, as weight normalisation may."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = layers.Conv2D(4, 3), norm()
+        self.conv.build((None, 12, 12, 3))
+
+    def call(self, inputs, training=None):
+        with keras.StatelessScope(state_mapping=[(self.conv.kernel, 2 * self.conv.kernel)]):
+            hidden = self.conv(inputs)
+        return self.norm(hidden, training=training)
+
+
+class WithFunction(keras.Model):
+    """Part of it is a function of TensorFlow that the user calls elsewhere too."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = layers.Conv2D(4, 3), norm()
+
+    @tf.function(autograph=False)
+    def features(self, inputs):
+        return self.norm(self.conv(inputs), training=False)
+
+    def call(self, inputs, training=None):
+        return self.features(inputs)
+
+
 class Standardized(layers.Conv2D):
     """The kernel it convolves with is not the one it holds, and cannot be scaled by scaling that."""
 
@@ -51,10 +92,21 @@ class Standardized(layers.Conv2D):
         return super().convolution_op(inputs, kernel / keras.ops.sqrt(keras.ops.sum(kernel**2)))
 
 
-def subclassed():
-    model = Subclassed()
+def called(model):
     model(IMAGES)
     return stir(model)
+
+
+def in_two_precisions():
+    """A model that computes in half precision but for its last two layers."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        inputs = keras.Input((12, 12, 3))
+        hidden = layers.Conv2D(4, 3)(inputs)
+        hidden = norm(dtype="float32")(layers.Conv2D(4, 3, dtype="float32")(hidden))
+        return stir(keras.Model(inputs, hidden))
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def shared():
@@ -92,7 +144,9 @@ FOLDED = {
     "through the identity": lambda: chain(layers.Conv2D(4, 3), layers.Activation("linear"), norm()),
     "nested": lambda: chain(chain(layers.Conv2D(4, 3)), norm()),
     "sequential": lambda: stir(keras.Sequential([keras.Input((12, 12, 3)), layers.Conv2D(4, 3), norm()])),
-    "subclassed": subclassed,
+    "subclassed": lambda: called(Subclassed()),
+    "a kernel exchanged for a time": lambda: called(Reparametrized()),
+    "the end in full precision": in_two_precisions,
     "shared": shared,
     "used twice": used_twice,
     "frozen": lambda: chain(layers.Conv2D(4, 3, trainable=False), norm(trainable=False)),
@@ -100,6 +154,8 @@ FOLDED = {
 KEPT = {
     "before the convolution": lambda: chain(norm(), layers.Conv2D(4, 3)),
     "after an activation": lambda: chain(layers.Conv2D(4, 3, activation="relu"), norm()),
+    "after an operation": lambda: chain(layers.Conv2D(4, 3), keras.ops.relu, norm()),
+    "in groups": lambda: chain(layers.Conv2D(6, 3, groups=3), norm()),
     "of another axis": lambda: chain(layers.Conv2D(4, 3, padding="same"), norm(axis=1)),
     "a kernel of a derived class": lambda: chain(Standardized(4, 3), norm()),
     "half precision": lambda: chain(layers.Conv2D(4, 3, dtype="mixed_bfloat16"), norm(dtype="mixed_bfloat16")),
@@ -118,17 +174,31 @@ def test_the_function_stays(kind):
     assert scaled(folded) == (0 if kind in FOLDED else scaled(plain))
 
 
-def test_statistics_of_the_batch_stay():
+@pytest.mark.parametrize("by_context", [False, True])
+def test_statistics_of_the_batch_stay(by_context):
     """A normalisation that a model always calls in training mode is not that of inference."""
-
-    class Training(Subclassed):
-        def call(self, inputs, training=None):
-            return self.norm(self.conv(inputs), training=True)
-
-    model = Training()
+    model = Training(by_context)
     model(IMAGES)
     traced = trace(lambda x: folded_model.call(model, x))
     np.testing.assert_allclose(np.mean(traced(IMAGES), axis=(0, 1, 2)), model.norm.beta, atol=1e-5)
+
+
+def test_functions_of_the_user_stay():
+    model = WithFunction()
+    model(IMAGES[:1])
+    stir(model)
+    images = tf.constant(IMAGES)  # A batch for which it is traced for the first time.
+    outputs = tf.function(lambda x: folded_model.call(model, x), autograph=False)(images)
+    np.testing.assert_allclose(outputs, model(images), rtol=1e-4, atol=1e-5)
+    assert scaled(model.features.get_concrete_function(images)) == 1
+
+
+def test_masks_go_on():
+    words = keras.Input((5,), dtype="int32")
+    hidden = norm()(layers.Dense(4)(layers.Embedding(9, 3, mask_zero=True)(words)))
+    model = stir(keras.Model(words, layers.GlobalAveragePooling1D()(hidden)))
+    numbers = tf.constant([[3, 1, 0, 0, 0], [5, 6, 7, 8, 1]])
+    np.testing.assert_allclose(folded_model.call(model, numbers), model(numbers), rtol=1e-5, atol=1e-6)
 
 
 def test_channels_first_stay():
