@@ -1,5 +1,6 @@
 """What every test process needs before TensorFlow starts."""
 
+import gc
 import importlib.abc
 import importlib.util
 import json
@@ -22,6 +23,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+# Tracing makes millions of objects that live long; collecting them at Python's pace takes a twelfth of all time.
+gc.set_threshold(50_000, 50, 50)
 
 # Data sets are built once a session, and versions published, in a place of their own; the workers of pytest-xdist
 # inherit it from the process that started them.
