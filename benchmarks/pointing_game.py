@@ -14,7 +14,7 @@ tolerance of 2 pixels of 64. A row is a method:
               some 1,000, which the column tells
 
 The last rows are what knows nothing: two methods on the network before training, the centre of the image, and a point
-drawn uniformly. Takes about 10 minutes on 2 idle cores with the 200 images of the default.
+drawn uniformly. With the 200 images of the default it was not through after 30 minutes on 2 busy cores.
 """
 
 import datetime
