@@ -14,7 +14,7 @@ tolerance of 2 pixels of 64. A row is a method:
               some 1,000, which the column tells
 
 The last rows are what knows nothing: two methods on the network before training, the centre of the image, and a point
-drawn uniformly. With the 200 images of the default it was not through after 30 minutes on 2 busy cores.
+drawn uniformly. A bar tells how long it will take: with the 200 images of the default more than half an hour.
 """
 
 import datetime
@@ -58,7 +58,7 @@ def main(argv):
     print(json.dumps(quality), flush=True)
     methods = {name: Timed(method) for name, method in select(model, untrained).items()}
     pairs = evaluation.PlacedDigitPairs(f"test[:{_IMAGES.value}]")
-    scores = evaluation.play_pointing_game(methods, pairs, smoothing=smoothings(methods))
+    scores = play(methods, pairs)
     print(scores, flush=True)
     result = {
         "date": datetime.date.today().isoformat(),
@@ -74,6 +74,21 @@ def main(argv):
         path = pathlib.Path(_OUTPUT.value)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def play(methods, pairs):
+    """Return the scores; a bar on stderr tells the time left, in steps of 64 pairs."""
+    import rich.console
+    import rich.progress
+
+    from keras_repvis.analysis import evaluation
+
+    columns = ("pairs", rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn())
+    with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bars:
+        task = bars.add_task("", total=sum(1 for _ in pairs))
+        return evaluation.play_pointing_game(
+            methods, pairs, smoothing=smoothings(methods), progress=lambda done: bars.update(task, completed=done)
+        )
 
 
 def versions():

@@ -24,7 +24,7 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
 
-# Tracing makes millions of objects that live long; collecting them at Python's pace takes a twelfth of all time.
+# Tracing makes millions of objects that live long: looking through them as often as Python does takes its time.
 gc.set_threshold(50_000, 50, 50)
 
 # Data sets are built once a session, and versions published, in a place of their own; the workers of pytest-xdist

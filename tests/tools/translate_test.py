@@ -1,6 +1,7 @@
 """repvis-translate keeps names, sizes, depth and what files say, loses nobody's file, and goes on after a bad one."""
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
@@ -241,7 +242,8 @@ def test_stopped_half_way_it_leaves_whole_files_and_goes_on_later(start_tool, mo
     assert [name for name in files_in(output) if not name.startswith(".")] == sorted(images)
 
 
-def test_what_is_written_is_counted_whenever_ctrl_c_comes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", [False, True])
+def test_ctrl_c_while_a_file_is_written_waits_until_it_is_counted(tmp_path, monkeypatch, fails):
     jobs = [translation.Job(str(tmp_path / name), tmp_path / "out" / name, True) for name in ("a.png", "b.png")]
     for job in jobs:
         put(pathlib.Path(job.source), noise("uint8", 16, 16, 3))
@@ -251,12 +253,15 @@ def test_what_is_written_is_counted_whenever_ctrl_c_comes(tmp_path, monkeypatch)
     def write_then_stop(*arguments):
         with write(*arguments) as file:
             yield file
+            if fails:
+                signal.raise_signal(signal.SIGINT)
+                raise OSError(errno.ENOSPC, "No space left on device")
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(whole_file, "write", write_then_stop)
-    with pytest.raises(KeyboardInterrupt, match="interrupted: 1 of 2 images are translated"):
+    with pytest.raises(KeyboardInterrupt, match=f"interrupted: {0 if fails else 1} of 2 images are translated"):
         translation.run(jobs, zoo.Translator(negative()), 3, None, 90, False)
-    assert files_in(tmp_path / "out") == ["a.png"]
+    assert files_in(tmp_path / "out") == ([] if fails else ["a.png"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from keras_repvis import data, models, training
 
 pytestmark = [
     pytest.mark.usefixtures("eagerly"),
-    pytest.mark.filterwarnings("ignore:.*tf.config.run_functions_eagerly"),
+    pytest.mark.filterwarnings("ignore:.*experimental_run_functions_eagerly"),
 ]
 
 CONFIG = training.Classification(

@@ -13,7 +13,7 @@ from keras_repvis import training
 
 pytestmark = [
     pytest.mark.usefixtures("eagerly"),
-    pytest.mark.filterwarnings("ignore:.*tf.config.run_functions_eagerly"),
+    pytest.mark.filterwarnings("ignore:.*experimental_run_functions_eagerly"),
 ]
 
 SIZE = 16

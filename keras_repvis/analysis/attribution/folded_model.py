@@ -56,7 +56,7 @@ def call(model, inputs):
 
 
 def _is_linear(call):
-    """Return whether a call was one of a layer that a normalisation can be folded into."""
+    """Return whether a call is of a layer that a normalisation may be folded into."""
     layer = call.operation
     if not isinstance(layer, folding.LINEAR) or not _is_plain(layer) or len(call.arguments) != 1:
         return False

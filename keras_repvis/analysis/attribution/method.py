@@ -148,9 +148,9 @@ class Method:
         raise NotImplementedError
 
     def _call_model(self, inputs):
-        if isinstance(self.model, keras.Model):
-            return (folded_model.call if self._folds else _call_plainly)(self.model, inputs)
-        return inlined_function.call(self.model, inputs)
+        if not isinstance(self.model, keras.Model):
+            return inlined_function.call(self.model, inputs)
+        return folded_model.call(self.model, inputs) if self._folds else self.model(inputs, training=False)
 
     def _represent(self, layer):
         """Return the `Representation` of a layer of the model, given as its name or as one already."""
@@ -218,10 +218,6 @@ class Method:
             concrete = traced.get_concrete_function(tf.nest.pack_sequence_as(images, specs))
             self._specs[key] = concrete.structured_outputs
         return self._specs[key]
-
-
-def _call_plainly(model, inputs):
-    return model(inputs, training=False)
 
 
 def _share(progress, before, size):

@@ -83,7 +83,7 @@ def classes(select, outputs, values):
 
 
 def _of_best(outputs, values):
-    return tf.gather(outputs, classes(_of_best, outputs, values), batch_dims=1)
+    return _of_class(outputs, classes(_of_best, outputs, values))
 
 
 def _of_class(outputs, values):

@@ -2,6 +2,8 @@
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from keras_repvis.analysis.attribution import DeConvNet
 
@@ -33,3 +35,30 @@ def test_without_the_score_maps_are_the_same():
         np.testing.assert_array_equal(spared.diagnostics["target"], asked.diagnostics["target"])
     # None was the last of the three.
     np.testing.assert_array_equal(spared.diagnostics["target"], np.argmax(model(IMAGES), axis=1))
+
+
+class Counting(layers.Layer):
+    """The identity; notes that it is computed. TensorFlow may leave it out where nothing depends on its result."""
+
+    count = 0
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def identity(x):
+            def note(array):
+                self.count += 1
+                return array
+
+            noted = tf.numpy_function(note, [x], x.dtype, stateful=False)
+            return tf.ensure_shape(noted, x.shape), lambda signal: signal
+
+        return identity(inputs)
+
+
+@pytest.mark.parametrize("report, targets, runs", [(True, 1, 1), (False, None, 1), (False, 1, 0)])
+def test_without_the_score_given_classes_need_no_forward_pass(report, targets, runs):
+    counting = Counting()
+    method = DeConvNet(network(counting), report_score=report)
+    counting.count = 0
+    method(IMAGES, targets)
+    assert counting.count == runs
