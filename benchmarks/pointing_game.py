@@ -83,7 +83,8 @@ def play(methods, pairs):
 
     from keras_repvis.analysis import evaluation
 
-    columns = ("pairs", rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn())
+    columns = ("pairs", rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(),
+               rich.progress.TimeRemainingColumn())
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bars:
         task = bars.add_task("", total=sum(1 for _ in pairs))
         return evaluation.play_pointing_game(
